@@ -1,0 +1,242 @@
+//! What analysis says of one statement. Everything that policy, session and log need, without a syntax tree.
+
+use std::{ops::Range, sync::Arc};
+
+use querygate_record::{Barrier, Effect, Position, TransactionChange};
+
+/// The server's identity of a column: the table's OID and the attribute number. A rename keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ColumnId {
+    /// OID of the table (never of a view).
+    pub table: u32,
+    /// Attribute number, from 1.
+    pub attribute: i16,
+}
+
+/// One statement of a text, analysed.
+#[derive(Clone, Debug)]
+pub struct Statement {
+    /// Where its text stands in the whole text, in bytes.
+    pub range: Range<usize>,
+    /// The first words of the kind, upper case: `SELECT`, `CREATE TABLE`, `COPY`. For messages and metrics.
+    pub tag: &'static str,
+    /// What it does, each effect with the object that it does it to. A statement that does nothing at all (`;`) has none.
+    pub effects: Vec<EffectOn>,
+    /// Columns of tables whose values it reads, however.
+    pub reads: Vec<ColumnId>,
+    /// Columns that it writes, and how.
+    pub writes: Vec<Write>,
+    /// Every relation that it touches, views' base tables included.
+    pub tables: Vec<TableUse>,
+    /// Its result columns in order; `None` where it gives no rows or the columns aren't known before it is described (EXECUTE, FETCH, SHOW).
+    pub outputs: Option<Vec<Output>>,
+    /// Uses of table columns other than as a plain result column. A masked role is refused if one of these columns is masked from it.
+    pub uses: Vec<ColumnUse>,
+    /// Constructs whose reads can't be named: refused for masked roles, `call` or another effect for the rest.
+    pub opaque: Vec<Opaque>,
+    /// Functions called, `schema.name`.
+    pub functions: Vec<String>,
+    /// Why it could not be understood completely; its effects then contain `unanalysed`.
+    pub unanalysed: Option<Refusal>,
+    /// String and number literals, with the column that each is compared with or written to, where there is one.
+    pub literals: Vec<Literal>,
+    /// The same for parameters: the column that `$n` (index n-1) is compared with or written to.
+    pub parameters: Vec<Vec<ColumnId>>,
+    /// What it does to the transaction.
+    pub transaction: TransactionChange,
+    /// Whether it changes a tracked setting.
+    pub barrier: Barrier,
+    /// COPY, where it is one.
+    pub copy: Option<Copy>,
+    /// SQL-level PREPARE, EXECUTE, DEALLOCATE, DECLARE, FETCH, MOVE, CLOSE: the name that it makes or uses.
+    pub named: Option<Named>,
+}
+
+/// An effect and the object that it falls on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EffectOn {
+    /// The effect.
+    pub effect: Effect,
+    /// `schema.table`, `schema.function`, a setting's name ... empty where there is no object.
+    pub object: Arc<str>,
+    /// Update, delete and merge: whether a unique or foreign key bounds it. True for all else.
+    pub bounded: bool,
+    /// The columns that this effect falls on, where it is about columns: names.
+    pub columns: Vec<Arc<str>>,
+}
+
+/// A relation that a statement touches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableUse {
+    /// Its OID.
+    pub relation: u32,
+    /// `schema.name`.
+    pub name: Arc<str>,
+    /// Whether the statement changes its rows or its definition.
+    pub written: bool,
+}
+
+/// A column that is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write {
+    /// The column.
+    pub column: ColumnId,
+    /// Whether the value is a constant or a parameter (else it comes from a query or an expression).
+    pub constant: bool,
+    /// The target's place in the text.
+    pub position: Option<Position>,
+}
+
+/// One result column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// Its label.
+    pub name: Arc<str>,
+    /// Where its values come from.
+    pub origin: Origin,
+}
+
+/// Where a result column's values come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A table's column, untouched: it may be masked at the row. More than one where the arms of a UNION differ (then every one of them counts).
+    Column {
+        /// The column.
+        column: ColumnId,
+        /// It stands on the nullable side of an outer join, so that NULL may mean "no row".
+        nullable_side: bool,
+    },
+    /// Computed; the columns that it is computed from are in `uses`.
+    Computed,
+}
+
+/// A table column used otherwise than as a plain result column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnUse {
+    /// The column.
+    pub column: ColumnId,
+    /// The construct: `WHERE`, `ORDER BY`, `JOIN`, `function upper`, `operator ||`, `whole row`, `UPDATE` ...
+    pub construct: Arc<str>,
+    /// Where, if the parser knows.
+    pub position: Option<Position>,
+}
+
+/// A construct whose reads can't be named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opaque {
+    /// What it is: `function public.cust_ssn`, `foreign table public.customers_far`, `trigger on public.inbox` ...
+    pub construct: Arc<str>,
+    /// The function or table, `schema.name`, so that policy can look whether it is trusted; empty if it can't be trusted.
+    pub object: Arc<str>,
+    /// Where.
+    pub position: Option<Position>,
+}
+
+/// Why a text could not be understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The kind.
+    pub kind: RefusalKind,
+    /// The construct, or the parser's complaint, in words for the client. Never contains a literal of the text.
+    pub construct: Arc<str>,
+    /// Where.
+    pub position: Option<Position>,
+    /// What would pass.
+    pub hint: Arc<str>,
+}
+
+/// Kinds of [`Refusal`], each with its own SQLSTATE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefusalKind {
+    /// Too long, too deep, too many operators: 54000 / 54001.
+    TooComplex,
+    /// The parser does not know it: 0A000.
+    Unparsed,
+    /// It is parsed but its meaning isn't built: 0A000.
+    Unsupported,
+    /// A table that the catalog doesn't have: 42P01.
+    UnknownTable,
+    /// A column that the catalog doesn't have: 42703.
+    UnknownColumn,
+    /// A function that the catalog doesn't have: 42883.
+    UnknownFunction,
+    /// A name that could mean two things: 42702.
+    Ambiguous,
+}
+
+/// A literal of the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Literal {
+    /// Its bytes in the whole text, quotes included.
+    pub range: Range<usize>,
+    /// The columns that it is compared with or written to.
+    pub columns: Vec<ColumnId>,
+    /// A password or another secret of the statement itself (CREATE ROLE ... PASSWORD): never logged.
+    pub secret: bool,
+}
+
+/// COPY as the wire needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copy {
+    /// Which way.
+    pub direction: CopyDirection,
+    /// How rows are written.
+    pub format: CopyFormat,
+}
+
+/// Which way a COPY goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CopyDirection {
+    /// To the client.
+    ToStdout,
+    /// From the client.
+    FromStdin,
+}
+
+/// How COPY writes rows (PostgreSQL documentation, COPY, "File Formats").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CopyFormat {
+    /// Lines of fields with backslash escapes.
+    Text {
+        /// Between fields; tab by default.
+        delimiter: u8,
+        /// For NULL; `\N` by default.
+        null: String,
+        /// Whether a line of names comes first.
+        header: bool,
+    },
+    /// Comma-separated values.
+    Csv {
+        /// Between fields; comma by default.
+        delimiter: u8,
+        /// For NULL; empty by default.
+        null: String,
+        /// Whether a line of names comes first.
+        header: bool,
+        /// Around values; `"` by default.
+        quote: u8,
+        /// Before a quote inside a value; the quote by default.
+        escape: u8,
+        /// Columns that are always quoted, by position; all for `*`.
+        force_quote: Vec<bool>,
+    },
+    /// Postgres's binary format.
+    Binary,
+}
+
+/// Names that SQL itself keeps in the session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// PREPARE name AS statement.
+    Prepare(String),
+    /// EXECUTE name.
+    Execute(String),
+    /// DEALLOCATE name; none for ALL.
+    Deallocate(Option<String>),
+    /// DECLARE name CURSOR FOR query.
+    Declare(String),
+    /// FETCH or MOVE.
+    Fetch(String),
+    /// CLOSE name; none for ALL.
+    Close(Option<String>),
+}
