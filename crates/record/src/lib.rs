@@ -21,6 +21,6 @@ pub use effect::{Effect, UnknownEffect};
 pub use entry::{Digest, Entry, Event, Facts, Origin, Outcome, SessionFacts, Value};
 pub use id::{HoldId, ParseIdError, SessionId, StatementId};
 pub use principal::{Principal, Subject};
-pub use statement::{Barrier, Engine, Position, TransactionChange};
+pub use statement::{Barrier, Copy, CopyDirection, CopyFormat, Engine, Named, Position, TransactionChange};
 pub use verdict::Verdict;
 pub use verifier::{ScramVerifier, VerifierError};

@@ -59,3 +59,69 @@ impl Barrier {
         *self != Barrier::None
     }
 }
+
+/// COPY as the wire needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copy {
+    /// Which way.
+    pub direction: CopyDirection,
+    /// How rows are written.
+    pub format: CopyFormat,
+}
+
+/// Which way a COPY goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CopyDirection {
+    /// To the client.
+    ToStdout,
+    /// From the client.
+    FromStdin,
+}
+
+/// How COPY writes rows (PostgreSQL documentation, COPY, "File Formats").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CopyFormat {
+    /// Lines of fields with backslash escapes.
+    Text {
+        /// Between fields; tab by default.
+        delimiter: u8,
+        /// For NULL; `\N` by default.
+        null: String,
+        /// Whether a line of names comes first.
+        header: bool,
+    },
+    /// Comma-separated values.
+    Csv {
+        /// Between fields; comma by default.
+        delimiter: u8,
+        /// For NULL; empty by default.
+        null: String,
+        /// Whether a line of names comes first.
+        header: bool,
+        /// Around values; `"` by default.
+        quote: u8,
+        /// Before a quote inside a value; the quote by default.
+        escape: u8,
+        /// Columns that are always quoted, by position; all for `*`.
+        force_quote: Vec<bool>,
+    },
+    /// Postgres's binary format.
+    Binary,
+}
+
+/// Names that SQL itself keeps in the session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// PREPARE name AS statement.
+    Prepare(String),
+    /// EXECUTE name.
+    Execute(String),
+    /// DEALLOCATE name; none for ALL.
+    Deallocate(Option<String>),
+    /// DECLARE name CURSOR FOR query.
+    Declare(String),
+    /// FETCH or MOVE.
+    Fetch(String),
+    /// CLOSE name; none for ALL.
+    Close(Option<String>),
+}
