@@ -1,4 +1,29 @@
-//! Placeholder.
-/// Placeholder.
-#[derive(Debug)]
-pub struct FieldMask;
+//! The maskers: what replaces the values of a column for those who may not read them, on the bytes of one field, in text and
+//! in binary format.
+//!
+//! Must not know SQL, the framing of the wire, or policy files: it is given a masker, a type and a field's bytes.
+//!
+//! ```
+//! use bytes::BytesMut;
+//! use querygate_mask::{FieldMask, FieldType, Format, Masked, Masker, NullRule, Rendering};
+//!
+//! let column = FieldType::postgres(25, "text", -1, false);
+//! let mask = FieldMask::compile(&Masker::Redact, NullRule::Keep, &column).unwrap();
+//! let mut out = BytesMut::new();
+//! let masked = mask.apply(Some(b"078-05-1120"), Format::Text, &Rendering::utc(), &mut out).unwrap();
+//! assert_eq!((masked, &out[..]), (Masked::Value, &b"[redacted]"[..]));
+//! ```
+
+mod builtin;
+mod constant;
+mod error;
+mod field;
+mod masker;
+mod rendering;
+mod types;
+
+pub use error::{FieldError, MaskError, MaskWarning};
+pub use field::{FieldMask, Masked};
+pub use masker::{Masker, NullRule};
+pub use rendering::{Format, Rendering, UnknownZone};
+pub use types::{FieldType, Kind};
