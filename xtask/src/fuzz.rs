@@ -1,0 +1,147 @@
+//! `cargo xtask fuzz`: libFuzzer on the stable toolchain, seeded with captured exchanges, crashes kept as regressions.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::{
+    cache::{self, Cache},
+    environment,
+    error::Error,
+    machine::file_name,
+    prepare::{self, Prepared},
+    run,
+};
+
+/// Seconds for each fuzzer where none are named.
+pub const DEFAULT_SECONDS: u32 = 20;
+/// The longest input that is tried, in bytes: one large message.
+const LONGEST_INPUT: u32 = 64 * 1024;
+/// A single input that takes longer than this many seconds is a finding.
+const SLOWEST_INPUT_SECONDS: u32 = 10;
+/// What cargo-fuzz would pass on a nightly toolchain, without the sanitisers, which stable doesn't have.
+const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing -Ccodegen-units=1 -Cdebug-assertions -Coverflow-checks";
+
+/// `cargo xtask fuzz [TARGET] [--seconds N]`.
+pub fn run(arguments: &[String]) -> Result<(), Error> {
+    let (target, seconds) = parse(arguments)?;
+    let prepared = prepare::for_build()?;
+    all(&prepared, target.as_deref(), seconds)
+}
+
+fn parse(arguments: &[String]) -> Result<(Option<String>, u32), Error> {
+    let (mut target, mut seconds) = (None, DEFAULT_SECONDS);
+    let mut rest = arguments.iter();
+    while let Some(argument) = rest.next() {
+        if argument == "--seconds" {
+            let value = rest.next().and_then(|value| value.parse().ok());
+            seconds = value.ok_or_else(|| Error::Usage("--seconds wants a whole number".to_owned()))?;
+        } else if argument.starts_with('-') || target.is_some() {
+            return Err(Error::Usage(format!(
+                "fuzz does not know `{argument}`: cargo xtask fuzz [TARGET] [--seconds N]"
+            )));
+        } else {
+            target = Some(argument.clone());
+        }
+    }
+    Ok((target, seconds))
+}
+
+/// Builds and runs every fuzzer, or the one named.
+pub fn all(prepared: &Prepared, only: Option<&str>, seconds: u32) -> Result<(), Error> {
+    let package = environment::workspace().join("fuzz");
+    let targets: Vec<String> = cache::entries(&package.join("fuzz_targets"))
+        .iter()
+        .filter_map(|path| file_name(path).strip_suffix(".rs").map(str::to_owned))
+        .filter(|name| only.is_none_or(|only| only == name))
+        .collect();
+    if targets.is_empty() {
+        return Err(Error::Usage(
+            only.map_or("there are no fuzzers".to_owned(), |name| format!("there is no fuzzer `{name}`")),
+        ));
+    }
+    let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let folder = prepared.cache.root().join("fuzz");
+    let mut build = prepared.cargo();
+    build.current_dir(&package).env("RUSTFLAGS", FLAGS).env("CARGO_TARGET_DIR", folder.join("target"));
+    build.args(["build", "--release", "--bins", "--target", &triple]);
+    if !run::openly(&mut build)?.success() {
+        return Err(Error::Failed("the fuzzers did not build; cargo says why above".to_owned()));
+    }
+    let programs = folder.join("target").join(&triple).join("release");
+    let mut crashed = Vec::new();
+    for target in &targets {
+        if !one(&prepared.cache, &programs.join(target), target, seconds)? {
+            crashed.push(target.as_str());
+        }
+    }
+    println!("{} passed, {} failed", targets.len() - crashed.len(), crashed.len());
+    if crashed.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Failed(format!("fuzzers found crashes: {}", crashed.join(", "))))
+    }
+}
+
+/// Runs one fuzzer; false when it found an input that crashes, which is then kept in the checkout.
+fn one(cache: &Cache, program: &Path, target: &str, seconds: u32) -> Result<bool, Error> {
+    let fixtures = environment::workspace().join("proto-fixtures");
+    let corpus = cache.root().join("fuzz/corpus").join(target);
+    let found = cache.root().join("fuzz/found").join(target);
+    cache::make_folder(&corpus)?;
+    cache::remove_folder(&found)?;
+    cache::make_folder(&found)?;
+    let mut command = Command::new(program);
+    command.current_dir(&found).arg(&corpus);
+    command.args(seeds(&fixtures, target));
+    command.arg(format!("-artifact_prefix={}/", found.display())).arg(format!("-max_total_time={seconds}"));
+    command
+        .arg(format!("-max_len={LONGEST_INPUT}"))
+        .arg(format!("-timeout={SLOWEST_INPUT_SECONDS}"))
+        .arg("-rss_limit_mb=2048");
+    if run::quietly(cache, &format!("fuzz {target}"), &mut command).is_ok() {
+        println!("fuzzer {target}: nothing found in {seconds} s");
+        return Ok(true);
+    }
+    let kept = fixtures.join("regressions").join(target);
+    cache::make_folder(&kept)?;
+    for input in cache::entries(&found) {
+        let copy = kept.join(file_name(&input));
+        fs::copy(&input, &copy).map_err(|source| Error::io("keep", &copy, source))?;
+        println!("fuzzer {target}: an input that fails is kept as {}", copy.display());
+    }
+    println!("fuzzer {target}: the log is in {}", cache.logs().display());
+    Ok(false)
+}
+
+/// Captured exchanges and earlier crashes that start the fuzzer off.
+fn seeds(fixtures: &Path, target: &str) -> Vec<PathBuf> {
+    let folders = [fixtures.join("seeds").join(target), fixtures.join("regressions").join(target)];
+    folders.into_iter().filter(|folder| folder.is_dir()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(arguments: &[&str]) -> Result<(Option<String>, u32), Error> {
+        parse(&arguments.iter().map(|argument| (*argument).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_target_and_a_time_can_be_named() {
+        assert_eq!(parsed(&[]).unwrap(), (None, DEFAULT_SECONDS));
+        assert_eq!(parsed(&["frames", "--seconds", "5"]).unwrap(), (Some("frames".to_owned()), 5));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        assert!(matches!(parsed(&["--seconds"]), Err(Error::Usage(_))));
+        assert!(matches!(parsed(&["--hours", "1"]), Err(Error::Usage(_))));
+        assert!(matches!(parsed(&["one", "two"]), Err(Error::Usage(_))));
+    }
+}

@@ -1,0 +1,75 @@
+//! Everything a chore needs, fetched or built if absent, as one environment.
+
+use std::{ffi::OsString, process::Command};
+
+use crate::{
+    cache::Cache,
+    drivers, environment,
+    error::Error,
+    machine::{self, Need},
+    rocksdb, servers, tools,
+};
+
+/// A machine that is ready.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The folder of what was fetched and built.
+    pub cache: Cache,
+    /// Variables for every program that a chore starts.
+    pub environment: Vec<(String, OsString)>,
+}
+
+impl Prepared {
+    /// Cargo in the checkout, told about this machine.
+    pub fn cargo(&self) -> Command {
+        self.tell(environment::cargo())
+    }
+
+    /// Any program, told about this machine.
+    pub fn tell(&self, mut command: Command) -> Command {
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+}
+
+/// What it takes to build.
+pub fn for_build() -> Result<Prepared, Error> {
+    let cache = Cache::open()?;
+    machine::supply(&cache, &[Need::Build])?;
+    let archive = rocksdb::archive(&cache)?;
+    let environment = environment::of_build(&cache, &archive);
+    Ok(Prepared { cache, environment })
+}
+
+/// What it takes to build, and to show the gateway in front of a real server.
+pub fn for_demo() -> Result<Prepared, Error> {
+    let cache = Cache::open()?;
+    machine::supply(&cache, &[Need::Build, Need::Servers])?;
+    let mut prepared = for_build()?;
+    let servers = servers::postgres(&prepared.cache)?;
+    if let Some(server) = servers.first() {
+        eprintln!("Postgres {} from {}", server.version, server.origin);
+    }
+    prepared.environment.extend(environment::of_servers(&servers));
+    Ok(prepared)
+}
+
+/// What it takes to measure: the demo's needs and the pooler to compare with.
+pub fn for_bench() -> Result<Prepared, Error> {
+    let mut prepared = for_demo()?;
+    if let Some(pooler) = servers::pgbouncer(&prepared.cache)? {
+        prepared.environment.push(environment::pair("QUERYGATE_PGBOUNCER", pooler));
+    }
+    Ok(prepared)
+}
+
+/// What the tests need: everything.
+pub fn for_tests() -> Result<Prepared, Error> {
+    let cache = Cache::open()?;
+    machine::supply(&cache, &[Need::Build, Need::Servers, Need::Drivers])?;
+    let mut prepared = for_bench()?;
+    let drivers = drivers::fetch(&prepared.cache)?;
+    prepared.environment.extend(environment::of_drivers(&drivers));
+    tools::cargo_deny(&prepared.cache)?;
+    Ok(prepared)
+}
