@@ -1,0 +1,34 @@
+use std::{fmt, str::FromStr};
+
+use querygate_record::{Digest, ParseIdError};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// One chain of the log: the entries of one event loop from one start of the gateway. Ordered by the time at which it was opened (UUID version 7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ChainId(pub Uuid);
+
+impl fmt::Display for ChainId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for ChainId {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(ChainId).map_err(|_| ParseIdError)
+    }
+}
+
+/// The last entry of a chain at some moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Head {
+    /// The chain.
+    pub chain: ChainId,
+    /// The entry's number in its chain, from 1.
+    pub sequence: u64,
+    /// Its hash, which covers every entry before it.
+    pub hash: Digest,
+}
