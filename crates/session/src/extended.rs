@@ -1,0 +1,213 @@
+//! The messages that prepare, bind and run (PostgreSQL documentation, "Extended Query").
+
+use std::sync::Arc;
+
+use querygate_record::{Value, Verdict};
+
+use crate::{
+    client::forward,
+    event::{Action, ClientMessage, ClientReply, Formats, Injected, Log, Report, Step, Target, Transaction},
+    expect::{Execution, Expect},
+    hold::HoldStep,
+    judgement::{Judge, Judgement},
+    names::{Portal, Prepared},
+    refuse,
+    session::{Mode, NOTHING_MASKED, Session, status},
+};
+
+impl Session {
+    pub(crate) fn parse(&mut self, name: &str, text: &str, judge: &mut dyn Judge, out: &mut Vec<Action>) -> Step {
+        if !self.settings_known(out) {
+            return Step::Later;
+        }
+        let Some(judgement) = judge.judge(text) else { return Step::Later };
+        if !name.is_empty() && self.names.statements.contains_key(name) {
+            return self.fail(refuse::duplicate(name), out);
+        }
+        if self.names.is_full() {
+            return self.fail(refuse::too_many_names(), out);
+        }
+        if judgement.verdict == Verdict::Block
+            && let Some(report) = refuse::report(&judgement)
+        {
+            return self.fail_logged(&judgement, None, report, out);
+        }
+        out.push(Action::Log { number: 0, entry: Log::Prepare(judgement.clone()), durable: false });
+        match &judgement.rewritten {
+            Some(text) => out.push(Action::ForwardText(text.clone())),
+            None => out.push(Action::Forward),
+        }
+        self.mark_sent();
+        self.queue.push_back(Expect::Parse { name: name.to_owned() });
+        let mut prepared = Prepared { judgement, part: 0, described: false };
+        self.describe_own(name, &mut prepared, out);
+        self.names.statements.insert(name.to_owned(), prepared);
+        Step::Taken
+    }
+
+    /// Asks for the columns of a statement, for the cross-check; a principal without masks needs none.
+    fn describe_own(&mut self, name: &str, prepared: &mut Prepared, out: &mut Vec<Action>) {
+        let masks = prepared.judgement.masks(prepared.part).cloned();
+        let Some(masks) = masks.filter(|m| !m.masked_columns.is_empty()) else { return };
+        prepared.described = true;
+        let expect = Expect::Describe { target: Target::Statement, own: true, masks: Some(masks) };
+        self.inject(Injected::DescribeStatement(name.to_owned()), [expect], out);
+    }
+
+    pub(crate) fn bind(&mut self, message: ClientMessage<'_>, judge: &mut dyn Judge, now_ns: i64, out: &mut Vec<Action>) -> Step {
+        let ClientMessage::Bind { portal, statement, formats, values, result_formats } = message else { return Step::Later };
+        let approved = match self.mode {
+            Mode::Ready => self.approved.take(),
+            Mode::Held(_) => match self.hold_step(now_ns, out) {
+                HoldStep::Wait => return Step::Later,
+                HoldStep::Run(number) => Some(number),
+                HoldStep::Refuse(report) => return self.fail(report, out),
+            },
+            Mode::Skipping { .. } => None,
+        };
+        if approved.is_none() && !self.settings_known(out) {
+            return Step::Later;
+        }
+        let Some(mut prepared) = self.names.statements.get(statement).cloned() else {
+            return self.fail(refuse::no_statement(statement), out);
+        };
+        if !judge.is_current(&prepared.judgement) {
+            let Some(judgement) = judge.judge(&prepared.judgement.text) else {
+                if let Some(number) = approved {
+                    self.hold_resume(number);
+                }
+                return Step::Later;
+            };
+            prepared.judgement = judgement;
+            prepared.described = false;
+        }
+        if let Some(report) = refuse::report(&prepared.judgement) {
+            return self.fail_logged(&prepared.judgement, approved, report, out);
+        }
+        if !portal.is_empty() && self.names.portals.contains_key(portal) {
+            return self.fail(refuse::duplicate_portal(portal), out);
+        }
+        let logged = judge.values(&prepared.judgement, formats, values);
+        if prepared.judgement.verdict == Verdict::Approve && approved.is_none() {
+            // Whether a transaction is open is only known once all earlier replies are in.
+            if !self.drained(out) {
+                return Step::Later;
+            }
+            return match self.hold(&prepared.judgement, logged, now_ns, out) {
+                Ok(()) => Step::Later,
+                Err(report) => self.fail_logged(&prepared.judgement, None, report, out),
+            };
+        }
+        if !prepared.described {
+            self.describe_own(statement, &mut prepared, out);
+        }
+        let number = self.begin(&prepared.judgement, logged, approved, out);
+        self.bound((portal, Formats::new(result_formats)), &prepared, number, now_ns, out);
+        self.names.statements.insert(statement.to_owned(), prepared);
+        Step::Taken
+    }
+
+    fn begin(&mut self, judgement: &Arc<Judgement>, values: Vec<Value>, approved: Option<u64>, out: &mut Vec<Action>) -> u64 {
+        if let Some(number) = approved {
+            out.push(Action::Log { number, entry: Log::Execute, durable: true });
+            return number;
+        }
+        // In a pipeline it may not be known yet whether a transaction is open: then the change counts as its own.
+        let explicit = self.transaction == Transaction::Open && self.queue.is_empty();
+        let durable = judgement.durable || (judgement.changes && !explicit);
+        let number = self.next_number();
+        out.push(Action::Log { number, entry: Log::Begin(judgement.clone(), values), durable });
+        number
+    }
+
+    fn bound(&mut self, (portal, formats): (&str, Formats), prepared: &Prepared, number: u64, now_ns: i64, out: &mut Vec<Action>) {
+        let judgement = prepared.judgement.clone();
+        out.push(Action::Forward);
+        self.mark_sent();
+        self.batch.executed = true;
+        self.queue.push_back(Expect::Bind { portal: portal.to_owned(), number, judgement: judgement.clone() });
+        let masks = judgement.masks(prepared.part).unwrap_or(&NOTHING_MASKED).clone();
+        let bound = Portal { judgement, masks, formats, number, open: true, started_ns: now_ns, uncertain: false };
+        if let Some(old) = self.names.portals.insert(portal.to_owned(), bound)
+            && old.open
+        {
+            self.log_end(old.number, status("ok"), old.started_ns, now_ns, out);
+        }
+    }
+
+    pub(crate) fn describe(&mut self, target: Target, name: &str, out: &mut Vec<Action>) -> Step {
+        let masks = match target {
+            Target::Statement => {
+                self.names.statements.get(name).and_then(|p| p.judgement.masks(p.part).cloned())
+            }
+            Target::Portal => self.names.portals.get(name).map(|p| p.masks.clone()),
+        };
+        self.mark_sent();
+        self.queue.push_back(Expect::Describe { target, own: false, masks });
+        forward(out)
+    }
+
+    pub(crate) fn execute(&mut self, portal: &str, now_ns: i64, out: &mut Vec<Action>) -> Step {
+        let Some(found) = self.names.portals.get_mut(portal).filter(|p| !p.uncertain) else {
+            return self.fail(refuse::no_cursor(portal), out);
+        };
+        let (judgement, masks, formats) = (found.judgement.clone(), found.masks.clone(), found.formats.clone());
+        let number = found.number;
+        let started_ns = if found.open { found.started_ns } else { now_ns };
+        out.push(Action::Log { number, entry: Log::Execute, durable: false });
+        self.note_barrier(&judgement);
+        self.mark_sent();
+        self.batch.executed = true;
+        let execution = Execution { portal: portal.to_owned(), number, judgement, masks, formats, started_ns };
+        self.queue.push_back(Expect::Execute(Box::new(execution)));
+        forward(out)
+    }
+
+    pub(crate) fn close(&mut self, target: Target, name: &str, now_ns: i64, out: &mut Vec<Action>) -> Step {
+        let (statement, portal) = match target {
+            Target::Statement => (self.names.statements.remove(name).map(Box::new), None),
+            Target::Portal => (None, self.names.portals.remove(name).map(Box::new)),
+        };
+        if let Some(p) = portal.as_ref().filter(|p| p.open) {
+            self.log_end(p.number, status("ok"), p.started_ns, now_ns, out);
+        }
+        self.mark_sent();
+        self.queue.push_back(Expect::Close { target, name: name.to_owned(), statement, portal });
+        forward(out)
+    }
+
+    /// Refuses a message of a pipeline: the error in its place among the replies, then nothing until Sync.
+    pub(crate) fn fail(&mut self, report: Report, out: &mut Vec<Action>) -> Step {
+        if !self.drained(out) {
+            return Step::Later;
+        }
+        out.push(Action::Tell(ClientReply::Error(report)));
+        let poison = self.batch.executed && self.transaction == Transaction::Idle;
+        self.mode = Mode::Skipping { poison };
+        Step::Taken
+    }
+
+    fn fail_logged(&mut self, judgement: &Arc<Judgement>, held: Option<u64>, report: Report, out: &mut Vec<Action>) -> Step {
+        if !self.drained(out) {
+            if let Some(number) = held {
+                self.hold_resume(number);
+            }
+            return Step::Later;
+        }
+        self.log_refused(judgement, held, &report, 0, out);
+        self.fail(report, out)
+    }
+
+    /// After an error: everything is dropped until Sync, as the server does.
+    pub(crate) fn skip(&mut self, message: ClientMessage<'_>, poison: bool, out: &mut Vec<Action>) -> Step {
+        if !matches!(message, ClientMessage::Sync) {
+            return Step::Taken;
+        }
+        if !self.queue.is_empty() {
+            return Step::Later;
+        }
+        self.mode = Mode::Ready;
+        self.end_batch(poison, out);
+        Step::Taken
+    }
+}

@@ -1,0 +1,140 @@
+//! What the session must know of a text, and whom it asks.
+
+use std::{sync::Arc, time::Duration};
+
+use querygate_policy::decision::{MaskPlan, Refusal};
+use querygate_record::{Barrier, Copy, Digest, Facts, HoldId, Named, TransactionChange, Value, Verdict};
+
+/// Policy's answer for a whole text: what runs together is judged together, the strictest part counts.
+#[derive(Clone, Debug)]
+pub struct Judgement {
+    /// The text that was judged.
+    pub text: Arc<str>,
+    /// Under which catalog, policy, roles and settings: the judge's own mark.
+    pub stamp: u128,
+    /// What becomes of it.
+    pub verdict: Verdict,
+    /// The words when it is refused.
+    pub refusal: Option<Refusal>,
+    /// The rule that decided.
+    pub rule: Arc<str>,
+    /// Who may approve.
+    pub reviewers: Vec<String>,
+    /// How long it waits for them.
+    pub expires: Duration,
+    /// How long it may wait inside an open transaction; none: it is refused there.
+    pub hold_in_transaction: Option<Duration>,
+    /// Its begin entry must be on disk before it is sent.
+    pub durable: bool,
+    /// It changes rows: durable too, unless an explicit transaction collects the change until its COMMIT.
+    pub changes: bool,
+    /// For the log.
+    pub facts: Arc<Facts>,
+    /// The digest of `facts`.
+    pub facts_id: Digest,
+    /// Sent in place of the text.
+    pub rewritten: Option<Arc<str>>,
+    /// Its statements in order; none for an empty text.
+    pub parts: Vec<Part>,
+    /// The parameters whose values are hashed in the log: those of masked columns.
+    pub hashed_parameters: Arc<[bool]>,
+}
+
+/// One statement of a text.
+#[derive(Clone, Debug, Default)]
+pub struct Part {
+    /// Its kind, for messages and metrics.
+    pub tag: &'static str,
+    /// What must happen to its result.
+    pub masks: Arc<MaskPlan>,
+    /// COPY, where it is one.
+    pub copy: Option<Copy>,
+    /// A query that describes the columns that a COPY will send, for the cross-check.
+    pub copy_probe: Option<Arc<str>>,
+    /// What it does to the transaction.
+    pub transaction: TransactionChange,
+    /// Whether it changes a tracked setting.
+    pub barrier: Barrier,
+    /// The SQL-level name that it makes or uses.
+    pub named: Option<Named>,
+    /// It changes the catalog.
+    pub defines: bool,
+}
+
+impl Judgement {
+    /// Whether any part may change tracked settings.
+    pub fn is_barrier(&self) -> bool {
+        self.parts.iter().any(|p| p.barrier.is_some())
+    }
+
+    /// The plan of the statement at `index`; nothing masked beyond the end.
+    pub fn masks(&self, index: usize) -> Option<&Arc<MaskPlan>> {
+        self.parts.get(index).map(|p| &p.masks)
+    }
+}
+
+/// Judges texts under the session's present settings, catalog and policy. The driver implements it; a simulation plays it.
+pub trait Judge {
+    /// The judgement of a text; none while the catalog is being loaded (the message is presented again).
+    fn judge(&mut self, text: &str) -> Option<Arc<Judgement>>;
+
+    /// Whether a judgement still holds: same catalog, policy and settings.
+    fn is_current(&self, judgement: &Judgement) -> bool;
+
+    /// Bind values as the log keeps them.
+    fn values(&mut self, judgement: &Judgement, formats: &[i16], values: &[Option<&[u8]>]) -> Vec<Value>;
+
+    /// Takes the row that the settings query returned. False if it can't be understood.
+    fn settings_read(&mut self, row: &[Option<&[u8]>]) -> bool;
+
+    /// A statement succeeded: temporary objects, the catalog, may have changed.
+    fn completed(&mut self, judgement: &Judgement, part: usize);
+}
+
+/// A question to reviewers.
+#[derive(Clone, Debug)]
+pub struct HoldRequest {
+    /// The statement's number.
+    pub number: u64,
+    /// What is asked for.
+    pub judgement: Arc<Judgement>,
+    /// Its bind values as the log keeps them.
+    pub values: Vec<Value>,
+    /// How long it may wait.
+    pub wait: Duration,
+}
+
+/// How a wait for reviewers ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ruling {
+    /// It may run, once.
+    Approved {
+        /// Who said so.
+        by: String,
+        /// Their words.
+        because: String,
+    },
+    /// It may not.
+    Denied {
+        /// Who said so.
+        by: String,
+        /// Their words.
+        because: String,
+    },
+    /// Nobody answered in time.
+    Expired,
+    /// The request could not be made.
+    Unavailable {
+        /// Why, for the client.
+        reason: String,
+    },
+}
+
+/// A request that waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// Asked, its id not known yet.
+    Asked,
+    /// Waiting under this id.
+    Waiting(HoldId),
+}

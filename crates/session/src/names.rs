@@ -1,0 +1,49 @@
+//! What the session has prepared and bound, as the server knows it by name. SQL's PREPARE and DECLARE share the protocol's name spaces.
+
+use std::{collections::HashMap, sync::Arc};
+
+use foldhash::fast::RandomState;
+use querygate_policy::decision::MaskPlan;
+
+use crate::{event::Formats, judgement::Judgement};
+
+/// Most statements and portals that a session may keep: the answer beyond is SQLSTATE 54000.
+pub const NAMES_MAX: usize = 10_000;
+
+/// A prepared statement.
+#[derive(Clone, Debug)]
+pub(crate) struct Prepared {
+    pub(crate) judgement: Arc<Judgement>,
+    /// Which of the text's statements it is: SQL's PREPARE may stand among others.
+    pub(crate) part: usize,
+    /// Its columns have been asked for, so that the cross-check comes before its rows.
+    pub(crate) described: bool,
+}
+
+/// A bound portal, or a cursor.
+#[derive(Clone, Debug)]
+pub(crate) struct Portal {
+    pub(crate) judgement: Arc<Judgement>,
+    pub(crate) masks: Arc<MaskPlan>,
+    pub(crate) formats: Formats,
+    /// The statement's number in the log; 0 for a cursor, whose DECLARE has its own entries.
+    pub(crate) number: u64,
+    /// Its end is not logged yet.
+    pub(crate) open: bool,
+    pub(crate) started_ns: i64,
+    /// A cursor was declared twice: it can't be told which one the server kept.
+    pub(crate) uncertain: bool,
+}
+
+/// Names and what they stand for, as if all that is under way succeeds.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    pub(crate) statements: HashMap<String, Prepared, RandomState>,
+    pub(crate) portals: HashMap<String, Portal, RandomState>,
+}
+
+impl Names {
+    pub(crate) fn is_full(&self) -> bool {
+        self.statements.len() >= NAMES_MAX || self.portals.len() >= NAMES_MAX
+    }
+}

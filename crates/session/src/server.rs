@@ -1,0 +1,324 @@
+//! The server's messages: each answers the head of the queue, or ends the session.
+
+use std::sync::Arc;
+
+use querygate_policy::decision::MaskPlan;
+use querygate_record::{Named, Outcome, TransactionChange};
+
+use crate::{
+    client::ends_transaction,
+    event::{Action, Column, EndReason, Formats, Log, Relay, ServerMessage, Target, Transaction},
+    expect::{Execution, Expect, OwnStep, Query},
+    judgement::{Judge, Judgement},
+    session::{Mode, Session, status},
+};
+
+impl Session {
+    /// Takes one message of the server other than a row, notice, parameter or notification.
+    pub fn server(&mut self, message: ServerMessage<'_>, judge: &mut dyn Judge, now_ns: i64, out: &mut Vec<Action>) -> Relay {
+        if let ServerMessage::Failed { code } = message {
+            return self.failed(code, now_ns, out);
+        }
+        let Some(head) = self.queue.pop_front() else { return self.unexpected("a message that answers nothing", out) };
+        match (head, message) {
+            (Expect::Parse { .. }, ServerMessage::ParseComplete) | (Expect::Bind { .. }, ServerMessage::BindComplete) => Relay::Pass,
+            (Expect::Close { .. }, ServerMessage::CloseComplete) => Relay::Pass,
+            (Expect::Describe { target, own, masks }, message) => self.described((target, own, masks), message, out),
+            (Expect::Query(query), message) => self.query_reply(query, message, judge, now_ns, out),
+            (Expect::Execute(execution), message) => self.execute_reply(execution, message, judge, now_ns, out),
+            (Expect::Sync { own }, ServerMessage::Ready(transaction)) => {
+                self.ready(transaction, now_ns, out);
+                if own { Relay::Swallow } else { Relay::Pass }
+            }
+            (Expect::Settings(step), message) => self.settings_reply(step, message, judge, out),
+            (Expect::Probe(step, masks), message) => self.probe_reply(step, masks, message, out),
+            _ => self.unexpected("a message out of its turn", out),
+        }
+    }
+
+    /// Whether the next row answers the gateway's own question and must be handed over as a message.
+    pub fn wants_row(&self) -> bool {
+        matches!(self.queue.front(), Some(Expect::Settings(OwnStep::Row)))
+    }
+
+    fn execute_reply(
+        &mut self,
+        execution: Box<Execution>,
+        message: ServerMessage<'_>,
+        judge: &mut dyn Judge,
+        now_ns: i64,
+        out: &mut Vec<Action>,
+    ) -> Relay {
+        match message {
+            ServerMessage::Complete { rows } => {
+                self.portal_ended(&execution, rows, now_ns, out);
+                self.part_done(&execution.judgement, 0, judge);
+                Relay::Pass
+            }
+            ServerMessage::Empty => {
+                self.portal_ended(&execution, 0, now_ns, out);
+                Relay::Pass
+            }
+            ServerMessage::Suspended => Relay::Pass,
+            ServerMessage::CopyIn | ServerMessage::CopyOut | ServerMessage::CopyDone => {
+                self.queue.push_front(Expect::Execute(execution));
+                self.copying(message)
+            }
+            _ => self.unexpected("a reply that does not answer Execute", out),
+        }
+    }
+
+    fn copying(&mut self, message: ServerMessage<'_>) -> Relay {
+        self.copy_in = matches!(message, ServerMessage::CopyIn);
+        Relay::Pass
+    }
+
+    fn described(
+        &mut self,
+        (target, own, masks): (Target, bool, Option<Arc<MaskPlan>>),
+        message: ServerMessage<'_>,
+        out: &mut Vec<Action>,
+    ) -> Relay {
+        match message {
+            ServerMessage::ParameterDescription if target == Target::Statement => {
+                self.queue.push_front(Expect::Describe { target: Target::Portal, own, masks });
+            }
+            ServerMessage::NoData => {}
+            ServerMessage::Columns(columns) => {
+                if let Some(masks) = masks {
+                    self.cross_check(columns, &masks, out);
+                }
+            }
+            _ => return self.unexpected("a reply that does not answer Describe", out),
+        }
+        if own { Relay::Swallow } else { Relay::Pass }
+    }
+
+    fn query_reply(
+        &mut self,
+        mut query: Box<Query>,
+        message: ServerMessage<'_>,
+        judge: &mut dyn Judge,
+        now_ns: i64,
+        out: &mut Vec<Action>,
+    ) -> Relay {
+        match message {
+            ServerMessage::Columns(columns) => {
+                let Some(masks) = query.masks.get(query.part) else {
+                    return self.unexpected("more results than the text has statements", out);
+                };
+                self.cross_check(columns, masks, out);
+                let codes: Vec<i16> = columns.iter().map(|c| c.format).collect();
+                query.formats = Formats::new(&codes);
+            }
+            ServerMessage::Complete { rows } => {
+                if query.part >= query.judgement.parts.len() {
+                    return self.unexpected("more results than the text has statements", out);
+                }
+                self.part_done(&query.judgement, query.part, judge);
+                query.part += 1;
+                query.rows += rows;
+            }
+            ServerMessage::Empty => {}
+            ServerMessage::CopyIn | ServerMessage::CopyOut | ServerMessage::CopyDone => {
+                self.copying(message);
+            }
+            ServerMessage::Ready(transaction) => {
+                self.query_ended(&query, now_ns, out);
+                self.ready(transaction, now_ns, out);
+                return Relay::Pass;
+            }
+            _ => return self.unexpected("a reply that does not answer a query", out),
+        }
+        self.queue.push_front(Expect::Query(query));
+        Relay::Pass
+    }
+
+    fn query_ended(&mut self, query: &Query, now_ns: i64, out: &mut Vec<Action>) {
+        let mut outcome = match &query.failed {
+            None => status("ok"),
+            Some(code) => Outcome { code: code.clone(), ..status("error") },
+        };
+        outcome.rows = query.rows;
+        self.log_end(query.number, outcome, query.started_ns, now_ns, out);
+        // What the text would have named after its failure does not exist.
+        for part in query.judgement.parts.get(query.part..).unwrap_or_default() {
+            match &part.named {
+                Some(Named::Prepare(name)) => drop(self.names.statements.remove(name)),
+                Some(Named::Declare(name)) => drop(self.names.portals.remove(name)),
+                _ => {}
+            }
+        }
+    }
+
+    fn portal_ended(&mut self, execution: &Execution, rows: u64, now_ns: i64, out: &mut Vec<Action>) {
+        if let Some(found) = self.names.portals.get_mut(&execution.portal).filter(|p| p.number == execution.number) {
+            found.open = false;
+        }
+        self.log_end(execution.number, Outcome { rows, ..status("ok") }, execution.started_ns, now_ns, out);
+    }
+
+    /// A statement of a text succeeded.
+    fn part_done(&mut self, judgement: &Arc<Judgement>, index: usize, judge: &mut dyn Judge) {
+        let Some(part) = judgement.parts.get(index) else { return };
+        match part.transaction {
+            TransactionChange::Begin => self.transaction = Transaction::Open,
+            change if ends_transaction(change) => {
+                self.transaction = Transaction::Idle;
+                self.batch.executed = false;
+                self.settings_stale |= self.settings_in_transaction;
+            }
+            TransactionChange::Savepoint => self.settings_stale |= self.settings_in_transaction,
+            _ => {}
+        }
+        if part.defines {
+            // A schema on the search path may have come or gone.
+            self.settings_stale = true;
+        }
+        match &part.named {
+            Some(Named::Deallocate(Some(name))) => drop(self.names.statements.remove(name)),
+            Some(Named::Deallocate(None)) => self.names.statements.clear(),
+            Some(Named::Close(Some(name))) => drop(self.names.portals.remove(name)),
+            Some(Named::Close(None)) => self.names.portals.retain(|_, p| p.open),
+            _ => {}
+        }
+        judge.completed(judgement, index);
+    }
+
+    fn ready(&mut self, transaction: Transaction, now_ns: i64, out: &mut Vec<Action>) {
+        self.transaction = transaction;
+        self.copy_in = false;
+        if transaction == Transaction::Idle {
+            self.end_portals(now_ns, out);
+            self.settings_stale |= std::mem::take(&mut self.settings_in_transaction);
+        }
+    }
+
+    /// The server's own word on where each column comes from: the second net under the analysis.
+    fn cross_check(&mut self, columns: &[Column], masks: &MaskPlan, out: &mut Vec<Action>) {
+        if masks.masked_columns.is_empty() {
+            return;
+        }
+        let detail = if !masks.fields.is_empty() && masks.fields.len() != columns.len() {
+            format!("{} result columns where the analysis has {}", columns.len(), masks.fields.len())
+        } else {
+            let open = columns.iter().enumerate().find(|(index, column)| {
+                let covered = masks.fields.get(*index).is_some_and(Option::is_some);
+                !covered && masks.masked_columns.contains(column.table, column.attribute)
+            });
+            match open {
+                None => return,
+                Some((index, c)) => format!("result column {} is column {} of relation {}", index + 1, c.attribute, c.table),
+            }
+        };
+        out.push(Action::End(EndReason::CrossCheck { detail }));
+    }
+
+    fn failed(&mut self, code: &str, now_ns: i64, out: &mut Vec<Action>) -> Relay {
+        let relay = match self.queue.front_mut() {
+            None => return self.unexpected("an error that answers nothing", out),
+            Some(Expect::Query(query)) => {
+                query.failed = Some(code.to_owned());
+                let canonical = query.masks.iter().any(|m| m.canonical_errors);
+                self.copy_in = false;
+                return if canonical { Relay::Canonical } else { Relay::Pass };
+            }
+            Some(Expect::Poison | Expect::Probe(..)) => Relay::Swallow,
+            Some(Expect::Sync { own }) => {
+                // A deferred constraint fails at Sync: ReadyForQuery still comes.
+                return if *own { Relay::Swallow } else { self.diagnostics_at_sync() };
+            }
+            Some(Expect::Settings(_)) => return self.unexpected("the tracked settings could not be read", out),
+            Some(_) => self.diagnostics(true),
+        };
+        self.skip_to_sync(code, now_ns, out);
+        relay
+    }
+
+    /// The text of a deferred constraint may hold values of any table of the transaction.
+    fn diagnostics_at_sync(&self) -> Relay {
+        Relay::Canonical
+    }
+
+    /// Drops the replies that the server skips after an error, and takes back what they would have made.
+    fn skip_to_sync(&mut self, code: &str, now_ns: i64, out: &mut Vec<Action>) {
+        self.copy_in = false;
+        let mut skipped = Vec::new();
+        while let Some(owed) = self.queue.pop_front_if(|e| !e.ends_batch()) {
+            skipped.push(owed);
+        }
+        if self.queue.is_empty() {
+            self.mode = Mode::Skipping { poison: false };
+        }
+        let mut outcome = Outcome { code: code.to_owned(), ..status("error") };
+        for owed in &skipped {
+            self.end_skipped(owed, outcome, now_ns, out);
+            outcome = status("skipped");
+        }
+        for owed in skipped.into_iter().rev() {
+            self.take_back(owed);
+        }
+    }
+
+    fn end_skipped(&mut self, owed: &Expect, outcome: Outcome, now_ns: i64, out: &mut Vec<Action>) {
+        let (portal, number) = match owed {
+            Expect::Bind { portal, number, .. } => (portal, number),
+            Expect::Execute(e) => (&e.portal, &e.number),
+            _ => return,
+        };
+        let Some(found) = self.names.portals.get_mut(portal).filter(|p| p.number == *number) else { return };
+        if std::mem::take(&mut found.open) {
+            let started_ns = found.started_ns;
+            self.log_end(*number, outcome, started_ns, now_ns, out);
+        }
+    }
+
+    fn take_back(&mut self, owed: Expect) {
+        match owed {
+            Expect::Parse { name } => drop(self.names.statements.remove(&name)),
+            Expect::Bind { portal, number, .. } => {
+                if self.names.portals.get(&portal).is_some_and(|p| p.number == number) {
+                    self.names.portals.remove(&portal);
+                }
+            }
+            Expect::Close { name, statement: Some(s), .. } => drop(self.names.statements.insert(name, *s)),
+            Expect::Close { name, portal: Some(p), .. } => drop(self.names.portals.insert(name, *p)),
+            _ => {}
+        }
+    }
+
+    fn settings_reply(&mut self, step: OwnStep, message: ServerMessage<'_>, judge: &mut dyn Judge, out: &mut Vec<Action>) -> Relay {
+        let next = match (step, message) {
+            (OwnStep::Parse, ServerMessage::ParseComplete) => OwnStep::Bind,
+            (OwnStep::Bind, ServerMessage::BindComplete) => OwnStep::Row,
+            (OwnStep::Row, ServerMessage::Row(row)) if judge.settings_read(row) => OwnStep::Complete,
+            (OwnStep::Complete, ServerMessage::Complete { .. }) => OwnStep::Close,
+            (OwnStep::Close, ServerMessage::CloseComplete) => return Relay::Swallow,
+            _ => return self.unexpected("the tracked settings could not be read", out),
+        };
+        self.queue.push_front(Expect::Settings(next));
+        Relay::Swallow
+    }
+
+    fn probe_reply(&mut self, step: OwnStep, masks: Arc<MaskPlan>, message: ServerMessage<'_>, out: &mut Vec<Action>) -> Relay {
+        let next = match (step, message) {
+            (OwnStep::Parse, ServerMessage::ParseComplete) => OwnStep::Describe,
+            (OwnStep::Describe, ServerMessage::ParameterDescription) => OwnStep::Describe,
+            (OwnStep::Describe, ServerMessage::Columns(columns)) => {
+                self.cross_check(columns, &masks, out);
+                OwnStep::Close
+            }
+            (OwnStep::Close, ServerMessage::CloseComplete) => return Relay::Swallow,
+            _ => return self.unexpected("the columns of a COPY could not be described", out),
+        };
+        self.queue.push_front(Expect::Probe(next, masks));
+        Relay::Swallow
+    }
+}
+
+impl Session {
+    /// An alarm for the log.
+    pub fn alarm(kind: &str, detail: &str) -> Log {
+        Log::Other(querygate_record::Event::Alarm { kind: kind.to_owned(), detail: detail.to_owned() })
+    }
+}

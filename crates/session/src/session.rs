@@ -1,0 +1,269 @@
+//! The session's state, and what is asked of it between messages.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, LazyLock},
+};
+
+use querygate_policy::decision::MaskPlan;
+use querygate_record::Outcome;
+
+use crate::{
+    event::{Action, Control, EndReason, Formats, Injected, Log, Relay, Transaction},
+    expect::{Expect, OwnStep},
+    hold::Held,
+    names::Names,
+};
+
+/// Most replies that may be owed at once: further messages wait.
+pub(crate) const OWED_MAX: usize = 4096;
+
+pub(crate) static NOTHING_MASKED: LazyLock<Arc<MaskPlan>> = LazyLock::new(|| Arc::new(MaskPlan::default()));
+
+/// One client's session with one server connection. Holds no bytes and reads no clock: `now_ns` comes with each event.
+#[derive(Debug, Default)]
+pub struct Session {
+    pub(crate) queue: VecDeque<Expect>,
+    pub(crate) names: Names,
+    pub(crate) mode: Mode,
+    pub(crate) transaction: Transaction,
+    pub(crate) batch: Batch,
+    /// Tracked settings may have changed: read them back before the next analysis.
+    pub(crate) settings_stale: bool,
+    /// A setting changed inside the transaction: its end may change it back.
+    pub(crate) settings_in_transaction: bool,
+    /// The server takes COPY data.
+    pub(crate) copy_in: bool,
+    pub(crate) last_number: u64,
+    pub(crate) counted: Counted,
+    /// A cancel is on its way to the server: nothing new may start that it could hit.
+    pub(crate) cancelling: bool,
+    /// The columns of the COPY that waits at the head of the client's stream have been asked for and checked.
+    pub(crate) probed: bool,
+    /// An approval that is not used yet because the catalog is being loaded: the number of its statement.
+    pub(crate) approved: Option<u64>,
+}
+
+/// What the client side does.
+#[derive(Debug, Default)]
+pub(crate) enum Mode {
+    /// Takes messages.
+    #[default]
+    Ready,
+    /// Drops messages until Sync: an error was sent. `poison`: the implicit transaction must fail on the server too.
+    Skipping { poison: bool },
+    /// Waits for reviewers.
+    Held(Box<Held>),
+}
+
+/// What was sent since the last Sync.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    /// Anything.
+    pub(crate) open: bool,
+    /// Something that runs code.
+    pub(crate) executed: bool,
+    /// A Flush is behind the last of it.
+    pub(crate) flushed: bool,
+}
+
+/// What went to the client since the last statement's end.
+#[derive(Debug, Default)]
+pub(crate) struct Counted {
+    pub(crate) rows: u64,
+    pub(crate) bytes: u64,
+    pub(crate) masked_fields: u64,
+}
+
+/// What to do with the rows that come now.
+#[derive(Debug)]
+pub enum Rows<'a> {
+    /// They belong to a statement with this plan.
+    Planned(&'a Arc<MaskPlan>, &'a Formats),
+    /// They answer the gateway's own question.
+    Own,
+    /// They belong to nothing.
+    Unexpected,
+}
+
+impl Session {
+    /// A session after log-in.
+    pub fn new() -> Session {
+        Session::default()
+    }
+
+    /// What to do with a row or COPY chunk that the server sends now.
+    pub fn rows(&self) -> Rows<'_> {
+        match self.queue.front() {
+            Some(Expect::Execute(e)) => Rows::Planned(&e.masks, &e.formats),
+            Some(Expect::Query(q)) if q.failed.is_none() => match q.masks.get(q.part) {
+                Some(masks) => Rows::Planned(masks, &q.formats),
+                None => Rows::Unexpected,
+            },
+            Some(Expect::Settings(OwnStep::Row)) => Rows::Own,
+            _ => Rows::Unexpected,
+        }
+    }
+
+    /// Whether errors and notices that come now are replaced by the canonical text of their code. `masked` says whether the
+    /// principal has masks here at all: that decides where no statement is under way.
+    pub fn diagnostics(&self, masked: bool) -> Relay {
+        let canonical = match self.queue.front() {
+            Some(Expect::Execute(e)) => e.masks.canonical_errors,
+            Some(Expect::Bind { judgement, .. }) => judgement.parts.iter().any(|p| p.masks.canonical_errors),
+            Some(Expect::Query(q)) => q.masks.iter().any(|m| m.canonical_errors),
+            Some(Expect::Parse { .. } | Expect::Describe { .. } | Expect::Close { .. }) => false,
+            // Deferred constraints and triggers speak at COMMIT, which Sync may be.
+            Some(Expect::Sync { .. } | Expect::Poison | Expect::Settings(_) | Expect::Probe(..)) | None => masked,
+        };
+        if canonical { Relay::Canonical } else { Relay::Pass }
+    }
+
+    /// Adds to the counts of the statement that answers now.
+    pub fn count(&mut self, rows: u64, bytes: u64, masked_fields: u64) {
+        self.counted.rows += rows;
+        self.counted.bytes += bytes;
+        self.counted.masked_fields += masked_fields;
+    }
+
+    /// Whether nothing is owed and nothing waits: the session may be ended without loss.
+    pub fn is_idle(&self) -> bool {
+        self.queue.is_empty() && !self.batch.open && matches!(self.mode, Mode::Ready) && self.transaction == Transaction::Idle
+    }
+
+    /// Whether a statement waits for reviewers.
+    pub fn is_held(&self) -> bool {
+        matches!(self.mode, Mode::Held(_))
+    }
+
+    /// The format and direction of the COPY that answers now.
+    pub fn copy(&self) -> Option<&querygate_record::Copy> {
+        match self.queue.front()? {
+            Expect::Query(q) => q.judgement.parts.get(q.part)?.copy.as_ref(),
+            Expect::Execute(e) => e.judgement.parts.first()?.copy.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// Takes an event beside the two streams.
+    pub fn control(&mut self, control: Control, now_ns: i64, out: &mut Vec<Action>) {
+        match control {
+            Control::Asked(id) => self.hold_asked(id, out),
+            Control::Decided(ruling) => self.hold_decided(ruling),
+            Control::Cancel => self.cancel(out),
+            Control::CancelDone => self.cancelling = false,
+            Control::Gone { status } => self.gone(status, now_ns, out),
+        }
+    }
+
+    pub(crate) fn next_number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
+    }
+
+    /// Queues a reply and the message that asks for it.
+    pub(crate) fn inject(&mut self, message: Injected, replies: impl IntoIterator<Item = Expect>, out: &mut Vec<Action>) {
+        self.queue.extend(replies);
+        match message {
+            Injected::Sync => self.batch = Batch::default(),
+            Injected::Flush => self.batch.flushed = true,
+            _ => self.mark_sent(),
+        }
+        out.push(Action::Inject(message));
+    }
+
+    pub(crate) fn mark_sent(&mut self) {
+        self.batch.open = true;
+        self.batch.flushed = false;
+    }
+
+    /// True once nothing is owed; else makes sure that the server will answer what it owes.
+    pub(crate) fn drained(&mut self, out: &mut Vec<Action>) -> bool {
+        if self.queue.is_empty() {
+            return true;
+        }
+        let waits = self.queue.back().is_some_and(|last| !last.ends_batch());
+        if waits && !self.batch.flushed && !self.copy_in {
+            self.inject(Injected::Flush, [], out);
+        }
+        false
+    }
+
+    /// True once the tracked settings are known; else asks for them. A failed transaction can't be asked: there the server refuses
+    /// everything but its end, so an outdated setting decides nothing.
+    pub(crate) fn settings_known(&mut self, out: &mut Vec<Action>) -> bool {
+        if !self.settings_stale || self.transaction == Transaction::Failed {
+            return true;
+        }
+        if !self.drained(out) {
+            return false;
+        }
+        self.settings_stale = false;
+        out.push(Action::Log { number: 0, entry: Log::Own("read the tracked settings back"), durable: false });
+        let in_batch = self.batch.open;
+        self.inject(Injected::ReadSettings, [Expect::Settings(OwnStep::Parse)], out);
+        if in_batch {
+            self.inject(Injected::Flush, [], out);
+        } else {
+            self.inject(Injected::Sync, [Expect::Sync { own: true }], out);
+        }
+        false
+    }
+
+    /// The end entry of a statement, with what was counted since the last one.
+    pub(crate) fn log_end(&mut self, number: u64, mut outcome: Outcome, started_ns: i64, now_ns: i64, out: &mut Vec<Action>) {
+        let counted = std::mem::take(&mut self.counted);
+        outcome.rows = outcome.rows.max(counted.rows);
+        outcome.bytes = counted.bytes;
+        outcome.masked_fields = counted.masked_fields;
+        outcome.duration_ns = u64::try_from(now_ns.saturating_sub(started_ns)).unwrap_or(0);
+        out.push(Action::Log { number, entry: Log::End(Box::new(outcome)), durable: false });
+    }
+
+    /// Ends of portals that the transaction's end destroys.
+    pub(crate) fn end_portals(&mut self, now_ns: i64, out: &mut Vec<Action>) {
+        let portals = std::mem::take(&mut self.names.portals);
+        for portal in portals.into_values().filter(|p| p.open) {
+            self.log_end(portal.number, status("ok"), portal.started_ns, now_ns, out);
+        }
+    }
+
+    fn cancel(&mut self, out: &mut Vec<Action>) {
+        if matches!(self.mode, Mode::Held(_)) {
+            self.hold_cancelled(out);
+        } else if self.queue.iter().any(|e| matches!(e, Expect::Query(_) | Expect::Execute(_) | Expect::Bind { .. })) {
+            self.cancelling = true;
+            out.push(Action::CancelServer);
+        }
+    }
+
+    fn gone(&mut self, why: &'static str, now_ns: i64, out: &mut Vec<Action>) {
+        self.hold_withdrawn(why, now_ns, out);
+        for owed in std::mem::take(&mut self.queue) {
+            match owed {
+                Expect::Query(q) => self.log_end(q.number, status(why), q.started_ns, now_ns, out),
+                Expect::Execute(e) => {
+                    if let Some(p) = self.names.portals.get_mut(&e.portal) {
+                        p.open = false;
+                    }
+                    self.log_end(e.number, status(why), e.started_ns, now_ns, out);
+                }
+                _ => {}
+            }
+        }
+        let portals = std::mem::take(&mut self.names.portals);
+        for portal in portals.into_values().filter(|p| p.open) {
+            self.log_end(portal.number, status(why), portal.started_ns, now_ns, out);
+        }
+    }
+
+    /// Ends the session because the server sent what no plan covers.
+    pub(crate) fn unexpected(&mut self, what: &str, out: &mut Vec<Action>) -> Relay {
+        out.push(Action::End(EndReason::Unexpected { detail: what.to_owned() }));
+        Relay::Swallow
+    }
+}
+
+pub(crate) fn status(status: &str) -> Outcome {
+    Outcome { status: status.to_owned(), ..Outcome::default() }
+}
