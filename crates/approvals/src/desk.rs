@@ -237,11 +237,7 @@ impl Desk {
         }
     }
 
-    fn close_where(
-        &self,
-        why: Withdrawn,
-        which: impl Fn(&Request) -> bool,
-    ) -> Vec<(HoldId, Result<(), StoreError>)> {
+    fn close_where(&self, why: Withdrawn, which: impl Fn(&Request) -> bool) -> Vec<(HoldId, Result<(), StoreError>)> {
         let due: Vec<HoldId> = {
             let open = self.0.open.lock();
             open.holds.values().filter(|hold| which(&hold.request)).map(|hold| hold.id.clone()).collect()

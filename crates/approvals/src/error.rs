@@ -10,10 +10,10 @@ pub struct StoreError(pub String);
 #[non_exhaustive]
 pub enum AskError {
     /// Nobody could ever decide.
-    #[error("no reviewers are named for this statement: name some in the rule, or as `reviewers` of the policy file")]
+    #[error("nobody may approve this statement: its rule and its policy file name no reviewers")]
     NoReviewers,
     /// As many wait already as may.
-    #[error("{what} already waits for reviewers with {limit} {unit}, the most that may: let one be decided, or cancel it")]
+    #[error("{what} already waits for reviewers with {limit} {unit}, the most that may")]
     Full {
         /// Who: this session, this principal, the gateway.
         what: &'static str,
@@ -32,13 +32,13 @@ pub enum AskError {
 #[non_exhaustive]
 pub enum DecideError {
     /// No such request, at least not lately.
-    #[error("there is no request {id}: `querygate approvals list` shows those that wait")]
+    #[error("there is no request {id}")]
     Unknown {
         /// What was asked for.
         id: HoldId,
     },
     /// It has ended already.
-    #[error("request {id} is {ruling} already: nothing is left to decide")]
+    #[error("request {id} is {ruling} already")]
     Ended {
         /// The request.
         id: HoldId,
@@ -46,19 +46,19 @@ pub enum DecideError {
         ruling: &'static str,
     },
     /// Its time is over.
-    #[error("request {id} has expired: the statement must be sent again")]
+    #[error("request {id} has expired")]
     Expired {
         /// The request.
         id: HoldId,
     },
     /// Whoever asked went away a moment ago.
-    #[error("whoever asked {id} has gone: nothing is left to decide")]
+    #[error("whoever asked {id} has gone")]
     AskerGone {
         /// The request.
         id: HoldId,
     },
     /// The reviewer has none of the roles that may decide.
-    #[error("{reviewer} may not decide on {id}: that takes an account with one of the roles {}", roles.join(", "))]
+    #[error("{reviewer} may not decide on {id}: it has none of the roles {}", roles.join(", "))]
     NotReviewer {
         /// The request.
         id: HoldId,
@@ -68,7 +68,7 @@ pub enum DecideError {
         roles: Vec<String>,
     },
     /// The reviewer asked for it, or is someone that the asker acts for, or acts for one of them.
-    #[error("{reviewer} may not decide on {id}, because {involved} is behind it: another reviewer must")]
+    #[error("{reviewer} may not decide on {id}, because {involved} is behind it")]
     Involved {
         /// The request.
         id: HoldId,
@@ -78,10 +78,10 @@ pub enum DecideError {
         involved: String,
     },
     /// A decision needs words.
-    #[error("say why: the words go into the log, and to the one who asked when you deny")]
+    #[error("a decision needs a reason")]
     NoReason,
     /// Too many words.
-    #[error("the reason is longer than {limit} bytes: shorten it")]
+    #[error("the reason is longer than {limit} bytes")]
     LongReason {
         /// The bound.
         limit: usize,
@@ -89,4 +89,31 @@ pub enum DecideError {
     /// It could not be written down, so it doesn't count; the statement waits on.
     #[error("the decision does not count: {0}")]
     Store(#[from] StoreError),
+}
+
+impl AskError {
+    /// What to do about it, for the one whose statement is refused.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            AskError::NoReviewers => "ask for `reviewers` in the policy file of this database",
+            AskError::Full { .. } => "wait until one of them is decided, or cancel one",
+            AskError::Store(_) => "nothing can be held until the gateway can write its log again",
+        }
+    }
+}
+
+impl DecideError {
+    /// What to do about it, for the one who decides.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            DecideError::Unknown { .. } => "`querygate approvals list` shows those that wait",
+            DecideError::Ended { .. } => "nothing is left to decide",
+            DecideError::Expired { .. } | DecideError::AskerGone { .. } => "the statement must be sent again",
+            DecideError::NotReviewer { .. } => "act as an account that has one of them",
+            DecideError::Involved { .. } => "another reviewer must decide",
+            DecideError::NoReason => "the words go into the log and, when you deny, to the one who asked",
+            DecideError::LongReason { .. } => "shorten it",
+            DecideError::Store(_) => "the statement still waits: decide again when the gateway can write its log",
+        }
+    }
 }

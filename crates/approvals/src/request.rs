@@ -57,7 +57,8 @@ impl Request {
             Value::Text(s) | Value::Binary(s) => s.len(),
             _ => 0,
         };
-        let objects: usize = self.effects.iter().flat_map(|(_, objects)| objects).map(|o| o.len() + size_of::<String>()).sum();
+        let objects: usize =
+            self.effects.iter().flat_map(|(_, objects)| objects).map(|o| o.len() + size_of::<String>()).sum();
         let tables: usize = self.tables.iter().map(|t| t.len() + size_of::<String>()).sum();
         let values: usize = self.values.iter().map(|v| value(v) + size_of::<Value>()).sum();
         size_of::<Request>() + self.text.len() + values + objects + tables

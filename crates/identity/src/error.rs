@@ -1,23 +1,23 @@
 use std::{io, path::PathBuf};
 
-/// Why something could not be done with accounts; each text says what to do about it.
+/// Why something could not be done with accounts; [`Error::remedy`] says what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The caller asked for a name that exists.
-    #[error("there is an account {name:?} already: choose another name, or use `querygate account rotate {name}`")]
+    #[error("there is an account {name:?} already")]
     Exists {
         /// The name.
         name: String,
     },
     /// The caller wants to change an account that the configuration file defines.
-    #[error("account {name:?} is defined in the configuration file: change it there, then run `querygate reload`")]
+    #[error("account {name:?} is defined in the configuration file")]
     Configured {
         /// The name.
         name: String,
     },
     /// The same name twice: in the configuration file, or there and among the kept accounts.
-    #[error("account {name:?} is defined twice ({first} and {second}): remove one of them")]
+    #[error("account {name:?} is defined twice ({first} and {second})")]
     Twice {
         /// The name.
         name: String,
@@ -27,7 +27,7 @@ pub enum Error {
         second: String,
     },
     /// No account of this name.
-    #[error("there is no account {name:?}: `querygate account list` shows all")]
+    #[error("there is no account {name:?}")]
     Unknown {
         /// The name.
         name: String,
@@ -39,7 +39,7 @@ pub enum Error {
         what: &'static str,
         /// The name, cut to a printable length.
         name: String,
-        /// What is wrong with it, and what would do.
+        /// What is wrong with it.
         why: &'static str,
     },
     /// A secret or verifier that can't be used.
@@ -47,11 +47,11 @@ pub enum Error {
     Secret {
         /// The account.
         name: String,
-        /// What is wrong with it, and what would do.
+        /// What is wrong with it.
         why: String,
     },
     /// More than the gateway keeps.
-    #[error("that would make more than {limit} {what}: remove some first")]
+    #[error("that would make more than {limit} {what}")]
     TooMany {
         /// Of what.
         what: &'static str,
@@ -59,7 +59,7 @@ pub enum Error {
         limit: usize,
     },
     /// Another process changes the accounts at this moment.
-    #[error("another process is changing {}: try again", path.display())]
+    #[error("another process is changing {}", path.display())]
     Busy {
         /// The file.
         path: PathBuf,
@@ -81,10 +81,35 @@ pub enum Error {
         path: PathBuf,
         /// The line, counted from 1.
         line: Option<usize>,
-        /// What is wrong with it, and what would put it right.
+        /// What is wrong with it.
         why: String,
+        /// What would put it right.
+        remedy: &'static str,
     },
     /// The operating system gives no random bytes.
     #[error("the operating system gives no random bytes: {0}")]
     Random(#[from] getrandom::Error),
+}
+
+impl Error {
+    /// What to do about it.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Error::Exists { .. } => "choose another name, or give it a new secret with `querygate account rotate`",
+            Error::Configured { .. } => "change it there, then run `querygate reload`",
+            Error::Twice { .. } => "remove one of them",
+            Error::Unknown { .. } => "`querygate account list` shows all",
+            Error::Name { .. } => {
+                "use 1 to 63 ASCII letters, digits, `_`, `-`, `.` or `@`, beginning with a letter or digit"
+            }
+            Error::Secret { .. } => "give another secret, or none to have one made",
+            Error::TooMany { .. } => "remove some first",
+            Error::Busy { .. } => "try again",
+            Error::File { .. } => {
+                "let the user that runs the gateway own the data folder, and look at the space on its disk"
+            }
+            Error::Content { remedy, .. } => remedy,
+            Error::Random(_) => "look at the operating system: nothing secret can be made without",
+        }
+    }
 }

@@ -29,7 +29,7 @@ pub(crate) fn read_private(path: &Path, limit: u64) -> Result<Option<Zeroizing<S
     file.take(limit + 1).read_to_string(&mut text).map_err(failed("read", path))?;
     if text.len() as u64 > limit {
         let why = format!("it is longer than {limit} bytes, which no file written by querygate is");
-        return Err(Error::Content { path: path.to_owned(), line: None, why });
+        return Err(Error::Content { path: path.to_owned(), line: None, why, remedy: "restore it from a backup" });
     }
     Ok(Some(text))
 }
@@ -39,11 +39,9 @@ fn check_private(file: &File, path: &Path) -> Result<(), Error> {
     if mode & 0o077 == 0 {
         return Ok(());
     }
-    let why = format!(
-        "others may read or write it (mode {:03o}): look at its contents, then run `chmod 600` on it",
-        mode & 0o777
-    );
-    Err(Error::Content { path: path.to_owned(), line: None, why })
+    let why = format!("others may read or write it (mode {:03o})", mode & 0o777);
+    let remedy = "see whether its contents are still yours, then run `chmod 600` on it";
+    Err(Error::Content { path: path.to_owned(), line: None, why, remedy })
 }
 
 /// Writes a secret file whole or not at all, and so that it is there after a power loss.
@@ -84,8 +82,9 @@ pub(crate) fn load_or_make_key(path: &Path) -> Result<Zeroizing<[u8; 32]>, Error
     let mut bytes = Zeroizing::new(Vec::with_capacity(33));
     file.take(33).read_to_end(&mut bytes).map_err(failed("read", path))?;
     let key = <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| {
-        let why = "a key has exactly 32 bytes: restore the file from a backup, or remove it to have a new one made";
-        Error::Content { path: path.to_owned(), line: None, why: why.to_owned() }
+        let why = "it is not a key, which has exactly 32 bytes".to_owned();
+        let remedy = "restore it from a backup, or remove it to have a new one made";
+        Error::Content { path: path.to_owned(), line: None, why, remedy }
     })?;
     Ok(Zeroizing::new(key))
 }

@@ -15,6 +15,8 @@ const FILE: &str = "accounts.toml";
 /// Longest file that is read: [`MAX_ACCOUNTS`] accounts with names and roles at their bounds are less.
 const MAX_FILE_BYTES: u64 = 64 << 20;
 
+const REMEDY: &str = "put it right by hand, or restore the file from a backup";
+
 const HEADER: &str = "# Written by querygate. Use `querygate account create|rotate|disable|enable` to change it.\n\n";
 
 /// The accounts that the gateway keeps itself, as their file holds them.
@@ -49,12 +51,18 @@ impl Kept {
             path: path.to_owned(),
             line: e.span().and_then(|s| text.get(..s.start)).map(|before| before.matches('\n').count() + 1),
             why: e.message().to_owned(),
+            remedy: REMEDY,
         })?;
         if kept.accounts.len() > MAX_ACCOUNTS {
             return Err(Error::TooMany { what: "accounts", limit: MAX_ACCOUNTS });
         }
         for account in &mut kept.accounts {
-            account.check().map_err(|e| Error::Content { path: path.to_owned(), line: None, why: e.to_string() })?;
+            account.check().map_err(|e| Error::Content {
+                path: path.to_owned(),
+                line: None,
+                why: e.to_string(),
+                remedy: REMEDY,
+            })?;
         }
         Ok(kept)
     }
@@ -65,6 +73,7 @@ impl Kept {
             path: path.to_owned(),
             line: None,
             why: format!("can't be written: {e}"),
+            remedy: "nothing was changed",
         })?;
         files::replace_private(path, format!("{HEADER}{text}").as_bytes())
     }

@@ -61,7 +61,7 @@ impl Credential {
             },
             Credential::Verifier(v) if v.iterations != ITERATIONS || v.salt.len() != SALT_BYTES => refuse(format!(
                 "its verifier has {} rounds and {} bytes of salt where all accounts here have {ITERATIONS} and {SALT_BYTES}, \
-                 so that a log-in does not show which names exist: give the secret itself, or a verifier made with these",
+                 so that a log-in does not show which names exist",
                 v.iterations,
                 v.salt.len(),
             )),

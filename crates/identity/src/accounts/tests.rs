@@ -185,7 +185,8 @@ fn only_kept_accounts_are_changed_here() {
 fn weak_or_foreign_credentials_are_refused() {
     let folder = TempDir::new().unwrap();
     let accounts = open(&folder);
-    let strange = ScramVerifier { iterations: 10_000, salt: vec![1; SALT_BYTES], stored_key: [1; 32], server_key: [1; 32] };
+    let strange =
+        ScramVerifier { iterations: 10_000, salt: vec![1; SALT_BYTES], stored_key: [1; 32], server_key: [1; 32] };
     let salty = ScramVerifier { iterations: ITERATIONS, salt: vec![1; 8], ..strange.clone() };
     for bad in [
         secret(""),
@@ -227,7 +228,7 @@ fn a_damaged_or_exposed_file_is_refused_by_line_without_showing_it() {
     assert!(error.contains("accounts.toml:6: "), "{error}");
     fs::write(&path, &good).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-    assert!(Accounts::open(folder.path(), vec![]).unwrap_err().to_string().contains("chmod 600"));
+    assert!(Accounts::open(folder.path(), vec![]).unwrap_err().remedy().contains("chmod 600"));
 }
 
 #[test]
@@ -265,11 +266,8 @@ fn more_accounts_than_the_bound_are_refused() {
     let folder = TempDir::new().unwrap();
     let verifier = crate::secret::verifier("some secret", &[1; SALT_BYTES]);
     let many = |count: usize| -> Vec<Configured> {
-        let account = |n| Configured {
-            name: format!("a{n}"),
-            roles: vec![],
-            credential: Credential::Verifier(verifier.clone()),
-        };
+        let account =
+            |n| Configured { name: format!("a{n}"), roles: vec![], credential: Credential::Verifier(verifier.clone()) };
         (0..count).map(account).collect()
     };
     assert!(matches!(Accounts::open(folder.path(), many(MAX_ACCOUNTS + 1)).unwrap_err(), Error::TooMany { .. }));
