@@ -13,6 +13,7 @@
 //! assert_eq!(frame::next_client(&mut buffer), Ok(None)); // Sync is not whole yet.
 //! ```
 
+pub mod auth;
 pub mod backend;
 mod error;
 mod format;
@@ -20,6 +21,8 @@ pub mod frame;
 pub mod frontend;
 mod read;
 pub mod row;
+pub mod scram;
+pub mod sqlstate;
 pub mod startup;
 mod write;
 
