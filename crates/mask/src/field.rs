@@ -1,6 +1,10 @@
 use bytes::BytesMut;
 
-use crate::{FieldError, FieldType, Format, MaskError, MaskWarning, Masker, NullRule, Rendering, constant::Constant};
+use crate::{
+    FieldError, FieldType, Format, Kind, MaskError, MaskWarning, Masker, NullRule, Rendering,
+    constant::{Constant, takes_fixed},
+    transform::Transform,
+};
 
 /// What [`FieldMask::apply`] made of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,30 +27,39 @@ pub struct FieldMask {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Action {
     Constant(Constant),
+    Transform(Transform),
 }
 
 impl FieldMask {
     /// Prepares a masker for a column's type; an error when the type cannot carry it.
+    ///
+    /// On an array, `redact` gives the empty array and `null` NULL; what depends on the value is applied to each element, to
+    /// which the rule for NULLs applies likewise. On a domain, `redact` gives NULL and the others do what they do on its base
+    /// type; whether a fixed value satisfies the domain's constraints is not checked.
     pub fn compile(masker: &Masker, nulls: NullRule, field_type: &FieldType) -> Result<FieldMask, MaskError> {
-        let redacted = Constant::redact(field_type);
         let action = match masker {
-            Masker::Redact => Action::Constant(redacted.clone()),
+            Masker::Fixed(given) => match Constant::fixed(given, field_type) {
+                Ok(constant) => Action::Constant(constant),
+                Err(_) if !takes_fixed(field_type) => return Err(unsuitable(masker, field_type)),
+                Err(remedy) => {
+                    let (value, field_type) = (given.clone(), field_type.to_string());
+                    return Err(MaskError::BadConstant { value, field_type, remedy });
+                }
+            },
             Masker::Null => Action::Constant(Constant::Null),
-            other => {
-                return Err(MaskError::Unsuitable {
-                    masker: other.name(),
-                    field_type: field_type.to_string(),
-                    allowed: vec!["redact", "null"],
-                });
-            }
+            Masker::Redact => Action::Constant(Constant::redact(field_type)),
+            dependent => match Transform::compile(dependent, nulls, field_type)? {
+                Some(transform) => Action::Transform(transform),
+                None => return Err(unsuitable(masker, field_type)),
+            },
         };
-        let Action::Constant(constant) = &action;
-        let when_null = match nulls {
-            _ if masker.constant() => constant.clone(),
-            NullRule::Keep => Constant::Null,
-            NullRule::Hide => redacted,
+        let when_null = match (&action, nulls) {
+            (Action::Constant(constant), _) => constant.clone(),
+            (Action::Transform(_), NullRule::Keep) => Constant::Null,
+            // A domain's own constant is NULL, which would hide nothing.
+            (Action::Transform(_), NullRule::Hide) => Constant::redact(field_type.base()),
         };
-        let yields_null = *constant == Constant::Null;
+        let yields_null = action == Action::Constant(Constant::Null);
         let warning = (yields_null && field_type.not_null).then_some(MaskWarning::NullInNotNull);
         Ok(FieldMask { masker: masker.clone(), action, when_null, warning })
     }
@@ -58,7 +71,7 @@ impl FieldMask {
 
     /// Whether every value, NULL included, becomes the same constant, so that nothing about the value shows.
     pub fn constant(&self) -> bool {
-        self.masker.constant()
+        matches!(self.action, Action::Constant(_))
     }
 
     /// Whether NULL stays NULL: the masker keeps it, or its constant is NULL. Then a row that an outer join fills with NULL
@@ -69,7 +82,7 @@ impl FieldMask {
 
     /// Whether every value becomes NULL.
     pub fn yields_null(&self) -> bool {
-        matches!(self.action, Action::Constant(Constant::Null))
+        self.action == Action::Constant(Constant::Null)
     }
 
     /// What the policy's author should know about this mask.
@@ -78,7 +91,7 @@ impl FieldMask {
     }
 
     /// Masks one field: `None` is NULL. Appends the masked value's bytes, without a length, to `out`; after an error `out` is
-    /// as it was.
+    /// as it was. COPY's escapes are the caller's to take off and put on.
     pub fn apply(
         &self,
         value: Option<&[u8]>,
@@ -86,9 +99,39 @@ impl FieldMask {
         rendering: &Rendering,
         out: &mut BytesMut,
     ) -> Result<Masked, FieldError> {
-        let _ = value;
-        match &self.action {
-            Action::Constant(constant) => Ok(constant.write(format, rendering, out)),
+        match (&self.action, value) {
+            (Action::Transform(transform), Some(value)) => {
+                let start = out.len();
+                transform
+                    .apply(value, format, rendering, out)
+                    .map(|()| Masked::Value)
+                    .inspect_err(|_| out.truncate(start))
+            }
+            (Action::Transform(_), None) => Ok(self.when_null.write(format, rendering, out)),
+            (Action::Constant(constant), _) => Ok(constant.write(format, rendering, out)),
         }
     }
+}
+
+fn unsuitable(masker: &Masker, field_type: &FieldType) -> MaskError {
+    MaskError::Unsuitable { masker: masker.name(), field_type: field_type.to_string(), allowed: allowed(field_type) }
+}
+
+/// Names of the maskers that a type can carry.
+fn allowed(field_type: &FieldType) -> Vec<&'static str> {
+    let mut names = vec!["redact", "null"];
+    if takes_fixed(field_type) {
+        names.push("fixed");
+    }
+    let mut scalar = field_type.base();
+    while let Kind::Array { element, .. } = &scalar.kind {
+        scalar = element.base();
+    }
+    names.extend_from_slice(match scalar.kind {
+        Kind::Bpchar | Kind::Text => &["email", "keep_first", "keep_last"],
+        Kind::Date | Kind::Timestamp | Kind::Timestamptz => &["year", "month"],
+        Kind::Float4 | Kind::Float8 | Kind::Int2 | Kind::Int4 | Kind::Int8 | Kind::Numeric => &["round"],
+        _ => &[],
+    });
+    names
 }

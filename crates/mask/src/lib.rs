@@ -14,12 +14,23 @@
 //! assert_eq!((masked, &out[..]), (Masked::Value, &b"[redacted]"[..]));
 //! ```
 
+mod array;
 mod builtin;
 mod constant;
+mod cursor;
+mod datetime;
 mod error;
 mod field;
+mod float;
+mod integer;
+mod interval;
+mod json;
 mod masker;
+mod network;
+mod numeric;
 mod rendering;
+mod text;
+mod transform;
 mod types;
 
 pub use error::{FieldError, MaskError, MaskWarning};
