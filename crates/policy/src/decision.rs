@@ -6,6 +6,8 @@ use querygate_mask::FieldMask;
 use querygate_record::{Position, Verdict};
 use querygate_sql::statement::ColumnId;
 
+use crate::MaskedColumns;
+
 /// The answer to "may this principal run this statement, and what does it see of the result".
 #[derive(Clone, Debug)]
 pub struct Decision {
@@ -13,18 +15,26 @@ pub struct Decision {
     pub verdict: Verdict,
     /// The rule's name; `default: <effect>` for a built-in default.
     pub rule: Arc<str>,
-    /// What the client is told when it is refused.
+    /// Why it is held or refused, in words for the client, the reviewer and the log; empty where it is allowed.
+    pub reason: Arc<str>,
+    /// What the client is told when it is refused. Also there when the verdict is [`Verdict::Approve`], for the case that it can't be held.
     pub refusal: Option<Refusal>,
     /// Who may approve, when the verdict is [`Verdict::Approve`].
     pub reviewers: Vec<String>,
     /// How long it waits for them.
     pub expires: Duration,
+    /// How long it may wait inside an open transaction; none: there it is refused, since its locks would wait for a human.
+    pub hold_in_transaction: Option<Duration>,
     /// What must happen to the result.
     pub masks: MaskPlan,
     /// Whether `mode = "observe"` turned a refusal or hold into a pass; `rule` and `refusal` say what would have been.
     pub observed: bool,
-    /// Whether the log must be on disk before it is sent, under `balanced` durability.
+    /// Whether the log must be on disk before it is sent, under `balanced` durability, in whatever transaction it runs.
     pub durable: bool,
+    /// It changes rows: the log must be on disk before it is sent too, unless an explicit transaction collects the change until its COMMIT.
+    pub changes: bool,
+    /// Functions and tables that it was let use because policy trusts them, `schema.name`.
+    pub trusted: Vec<Arc<str>>,
 }
 
 /// The words of a refusal.

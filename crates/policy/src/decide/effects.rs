@@ -1,0 +1,203 @@
+//! Each effect of a statement, with the object that it falls on, takes the first rule that fits it; the strictest verdict counts.
+
+use std::{sync::Arc, time::Duration};
+
+use querygate_record::{Effect, Verdict};
+use querygate_sql::statement::{ColumnId, Statement};
+
+use super::words;
+use crate::{
+    Bound, Refusal,
+    file::{Match, Rule},
+    glob::Glob,
+    roles::RoleSet,
+};
+
+/// What is matched against rules: an effect on an object, and on one of its columns where rules look at columns.
+#[derive(Clone, Debug)]
+pub(super) struct Item<'a> {
+    pub effect: Effect,
+    pub object: &'a str,
+    pub bounded: bool,
+    column: Option<Arc<str>>,
+    /// A function that is known, analysed or trusted: only rules that name functions are about it.
+    harmless_call: bool,
+}
+
+/// What a single item came to.
+struct Ruling<'a> {
+    verdict: Verdict,
+    rule: Option<&'a Rule>,
+}
+
+/// The judgement over all items.
+pub(super) struct Judged {
+    pub verdict: Verdict,
+    pub rule: Arc<str>,
+    pub reason: Arc<str>,
+    pub refusal: Option<Refusal>,
+    pub reviewers: Vec<String>,
+    pub expires: Duration,
+    pub hold_in_transaction: Option<Duration>,
+    pub effects: Vec<Effect>,
+}
+
+/// What becomes of an effect that no rule is about.
+fn default_verdict(item: &Item<'_>) -> Verdict {
+    match item.effect {
+        Effect::Read | Effect::Insert | Effect::Session => Verdict::Allow,
+        Effect::Call if item.harmless_call => Verdict::Allow,
+        Effect::Update | Effect::Delete if item.bounded => Verdict::Allow,
+        Effect::Update | Effect::Delete | Effect::Truncate | Effect::Alter | Effect::Drop => Verdict::Approve,
+        Effect::Maintain | Effect::Call | Effect::Define | Effect::DefineCode => Verdict::Approve,
+        _ => Verdict::Block,
+    }
+}
+
+impl Bound {
+    pub(super) fn judge_effects(&self, statement: &Statement, sets: &[RoleSet<'_>]) -> Judged {
+        let items = self.items(statement);
+        let mut rulings: Vec<(&Item<'_>, Ruling<'_>)> = Vec::new();
+        for item in &items {
+            rulings.extend(sets.iter().map(|set| (item, self.rule_on(item, *set))));
+        }
+        let verdict = rulings.iter().map(|(_, r)| r.verdict).max().unwrap_or(Verdict::Allow);
+        let deciding = rulings.iter().find(|(_, r)| r.verdict == verdict);
+        let rule: Arc<str> = match deciding {
+            Some((_, Ruling { rule: Some(rule), .. })) => Arc::clone(&rule.name),
+            Some((item, _)) => format!("default: {}", item.effect).into(),
+            None => "default: nothing to judge".into(),
+        };
+        let effects = items.iter().filter(|i| !i.harmless_call).map(|i| i.effect).collect();
+        let mut judged = Judged {
+            verdict,
+            rule,
+            reason: "".into(),
+            refusal: None,
+            reviewers: Vec::new(),
+            expires: self.policy.file.expires,
+            hold_in_transaction: self.policy.file.hold_in_transaction,
+            effects,
+        };
+        if let Some((item, ruling)) = deciding.filter(|_| verdict != Verdict::Allow) {
+            self.fill_in(&mut judged, statement, item, ruling, &rulings);
+        }
+        judged
+    }
+
+    /// Reviewers, times and words of a hold or a refusal.
+    fn fill_in(&self, judged: &mut Judged, statement: &Statement, item: &Item<'_>, ruling: &Ruling<'_>, all: &[(&Item<'_>, Ruling<'_>)]) {
+        let mut reason = words::reason(statement, item, ruling.rule);
+        if judged.verdict == Verdict::Approve {
+            let file = &self.policy.file;
+            let mut held = all.iter().filter(|(_, r)| r.verdict == Verdict::Approve).map(|(_, r)| r.rule);
+            let reviewers = |rule: Option<&Rule>| rule.map_or_else(|| file.reviewers.clone(), |r| r.reviewers.clone());
+            judged.reviewers = held.next().map(reviewers).unwrap_or_default();
+            for rule in all.iter().filter(|(_, r)| r.verdict == Verdict::Approve).map(|(_, r)| r.rule) {
+                let also = reviewers(rule);
+                judged.reviewers = common(&judged.reviewers, &also);
+                judged.expires = rule.map_or(file.expires, |r| r.expires).min(judged.expires);
+                let hold = rule.map_or(file.hold_in_transaction, |r| r.hold_in_transaction);
+                judged.hold_in_transaction = judged.hold_in_transaction.zip(hold).map(|(a, b)| a.min(b));
+            }
+            if judged.reviewers.is_empty() || item.effect == Effect::Unanalysed {
+                judged.verdict = Verdict::Block;
+                reason = format!("{reason}; it needs approval, which nobody may give");
+            }
+        }
+        judged.refusal = Some(words::blocked(statement, item, ruling.rule, &reason, judged.verdict, &judged.reviewers));
+        judged.reason = reason.into();
+    }
+
+    /// The first rule that fits, else the default.
+    fn rule_on(&self, item: &Item<'_>, set: RoleSet<'_>) -> Ruling<'_> {
+        let applies = |rule: &&Rule| (rule.roles.is_empty() || set.has_any(&rule.roles)) && fits(rule, item);
+        match self.policy.file.rules.iter().find(applies) {
+            Some(rule) => Ruling { verdict: rule.action, rule: Some(rule) },
+            None => Ruling { verdict: default_verdict(item), rule: None },
+        }
+    }
+
+    /// What rules are asked about. Trusted calls count as harmless.
+    fn items<'s>(&self, statement: &'s Statement) -> Vec<Item<'s>> {
+        let rules = &self.policy.file.rules;
+        let by_column = rules.iter().any(|r| r.matches.columns.is_some());
+        let by_function = rules.iter().any(|r| r.matches.functions.is_some());
+        let mut items = Vec::new();
+        for on in &statement.effects {
+            let harmless_call = on.effect == Effect::Call && self.trusts(&on.object);
+            let item = Item { effect: on.effect, object: &on.object, bounded: on.bounded, column: None, harmless_call };
+            let mut columns = on.columns.clone();
+            if by_column {
+                columns.extend(self.columns_of(statement, on.effect, &on.object));
+                columns.sort();
+                columns.dedup();
+            }
+            if columns.is_empty() || !by_column {
+                items.push(item);
+            } else {
+                items.extend(columns.into_iter().map(|c| Item { column: Some(c), ..item.clone() }));
+            }
+        }
+        if by_function {
+            let called = |name: &str| items.iter().any(|i: &Item<'_>| i.effect == Effect::Call && i.object == name);
+            let others: Vec<&String> = statement.functions.iter().filter(|f| !called(f)).collect();
+            let call = |f: &'s String| Item { effect: Effect::Call, object: f, bounded: true, column: None, harmless_call: true };
+            items.extend(others.into_iter().map(call));
+        }
+        items
+    }
+
+    /// Names of the columns that an effect on a table reads or writes.
+    fn columns_of(&self, statement: &Statement, effect: Effect, object: &str) -> Vec<Arc<str>> {
+        let columns: Vec<ColumnId> = match effect {
+            Effect::Read => statement.reads.clone(),
+            Effect::Insert | Effect::Update => statement.writes.iter().map(|w| w.column).collect(),
+            _ => Vec::new(),
+        };
+        let of_object = |c: &ColumnId| self.catalog.relation(c.table).is_some_and(|r| &*r.qualified == object);
+        let name = |c: ColumnId| self.catalog.column(c).map(|found| Arc::clone(&found.name));
+        columns.into_iter().filter(of_object).filter_map(name).collect()
+    }
+}
+
+fn common(a: &[String], b: &[String]) -> Vec<String> {
+    let everybody = |list: &[String]| list.iter().any(|r| r == "*");
+    match (everybody(a), everybody(b)) {
+        (true, _) => b.to_vec(),
+        (_, true) => a.to_vec(),
+        _ => a.iter().filter(|r| b.contains(r)).cloned().collect(),
+    }
+}
+
+fn fits(rule: &Rule, item: &Item<'_>) -> bool {
+    let m: &Match = &rule.matches;
+    let any = |globs: &[Glob], name: &str| globs.iter().any(|g| g.matches(name));
+    if !m.has_effect(item.effect) || (item.harmless_call && m.functions.is_none()) {
+        return false;
+    }
+    let bounded = m.bounded.is_none_or(|b| matches!(item.effect, Effect::Update | Effect::Delete) && item.bounded == b);
+    let functions = m.functions.as_ref().is_none_or(|globs| item.effect == Effect::Call && any(globs, item.object));
+    let columns = m.columns.as_ref().is_none_or(|globs| {
+        let full = |c: &str| format!("{}.{c}", item.object);
+        item.column.as_ref().is_some_and(|c| any(globs, c) || any(globs, &full(c)))
+    });
+    let tables = m.tables.as_ref().is_none_or(|globs| item.effect != Effect::Call && on_table(globs, item, rule.action));
+    bounded && functions && columns && tables
+}
+
+/// Whether an object is one of those tables. A whole schema (`DROP SCHEMA finance`) counts as each table in it; a rule that allows must be about
+/// all of them.
+fn on_table(globs: &[Glob], item: &Item<'_>, action: Verdict) -> bool {
+    if globs.iter().any(|g| g.matches(item.object)) {
+        return true;
+    }
+    let schema_wide = matches!(item.effect, Effect::Drop | Effect::Alter | Effect::Define | Effect::Privilege | Effect::Maintain);
+    if !schema_wide || item.object.is_empty() || item.object.contains('.') {
+        return false;
+    }
+    globs.iter().any(|g| match g.as_str().rsplit_once('.') {
+        Some((schema, table)) => (table == "*" || action != Verdict::Allow) && Glob::new(schema).matches(item.object),
+        None => false,
+    })
+}
