@@ -1,5 +1,7 @@
 //! The shape of the workspace: which crate may know which, and the rules that every crate keeps.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says what went wrong by failing")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -73,8 +75,11 @@ fn allowed(from: &str, to: &str) -> bool {
 
 #[test]
 fn crates_depend_only_on_what_the_design_lists() {
-    let wrong: Vec<String> =
-        edges().into_iter().filter(|(from, to)| !allowed(from, to)).map(|(from, to)| format!("{from} → {to}")).collect();
+    let wrong: Vec<String> = edges()
+        .into_iter()
+        .filter(|(from, to)| !allowed(from, to))
+        .map(|(from, to)| format!("{from} → {to}"))
+        .collect();
     assert!(
         wrong.is_empty(),
         "edges that the design doesn't have: {}. Remove the dependency, or add the edge to ALLOWED with its reason in ARCHITECTURE.md",
@@ -93,7 +98,8 @@ fn the_edge_check_refuses_what_it_should() {
 }
 
 fn crate_folders() -> Vec<PathBuf> {
-    let mut folders: Vec<PathBuf> = fs::read_dir(root().join("crates")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut folders: Vec<PathBuf> =
+        fs::read_dir(root().join("crates")).unwrap().map(|entry| entry.unwrap().path()).collect();
     folders.sort();
     folders
 }
@@ -111,16 +117,30 @@ fn every_package_takes_the_lints_of_the_workspace() {
     }
 }
 
+/// What the opening of a crate's `lib.rs` lacks.
+fn lacks(text: &str, example: bool) -> Vec<&'static str> {
+    let opening: String = text.lines().take_while(|line| line.starts_with("//!")).collect::<Vec<_>>().join("\n");
+    let wanted = [
+        (opening.lines().count() >= 3, "its job"),
+        (opening.to_lowercase().contains("not know"), "what it must not know"),
+        (!example || opening.contains("```"), "an example"),
+    ];
+    wanted.into_iter().filter(|(there, _)| !there).map(|(_, what)| what).collect()
+}
+
 #[test]
 fn every_crate_opens_with_its_job_what_it_must_not_know_and_an_example() {
+    let mut wrong = Vec::new();
     for folder in crate_folders() {
-        let Ok(text) = fs::read_to_string(folder.join("src/lib.rs")) else { continue };
-        let opening: String = text.lines().take_while(|line| line.starts_with("//!")).collect::<Vec<_>>().join("\n");
         let name = folder.file_name().unwrap().to_string_lossy().into_owned();
-        assert!(opening.lines().count() >= 3, "crates/{name}/src/lib.rs must open with the crate's job");
-        assert!(opening.to_lowercase().contains("not know"), "crates/{name}/src/lib.rs must say what the crate must not know");
-        assert!(FREE.contains(&name.as_str()) || opening.contains("```"), "crates/{name}/src/lib.rs must open with an example");
+        let Ok(text) = fs::read_to_string(folder.join("src/lib.rs")) else { continue };
+        let lacking = lacks(&text, !FREE.contains(&name.as_str()));
+        if !lacking.is_empty() {
+            wrong.push(format!("crates/{name}/src/lib.rs must open with {}", lacking.join(", ")));
+        }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(lacks("//! Placeholder.\n", true), ["its job", "what it must not know", "an example"]);
 }
 
 fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -1,0 +1,292 @@
+//! The real gateway: its binary, a configuration in a folder of its own, and what an operator can do to it.
+//!
+//! The binary is the one that `QUERYGATE_BIN` names, else `querygate` in the target folder that the running test was
+//! built into, where `cargo build` and `cargo xtask test` leave it.
+
+use std::{
+    env, fs,
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus},
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+use crate::{
+    Error, Ran, Target,
+    lifeline::{self, Lifeline, Signal},
+    postgres::{ADMIN, ADMIN_PASSWORD, Server},
+    target,
+};
+
+/// How long the gateway may take to say that it is ready, on a machine busy with other tests.
+const READY_LIMIT: Duration = Duration::from_secs(60);
+/// How often it is asked besides the moments when it logs a line.
+const READY_LOOK: Duration = Duration::from_millis(50);
+/// How long one answer over HTTP may take.
+const HTTP_LIMIT: Duration = Duration::from_secs(10);
+/// Between choosing free ports and using them another process may take one; then others are chosen, this often.
+const START_TRIES: u32 = 5;
+
+/// What a gateway is like before it starts.
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
+    tables: String,
+    top: String,
+    listen: String,
+    policies: Vec<(String, String)>,
+    files: Vec<(String, String)>,
+    environment: Vec<(String, String)>,
+    without_tls_line: bool,
+}
+
+impl Setup {
+    /// A database behind the gateway, logged in to as `user`.
+    pub fn database(mut self, name: &str, address: SocketAddr, database: &str, user: &str, password: &str) -> Self {
+        let variable = format!("TEST_PASSWORD_{}", self.environment.len());
+        self.tables.push_str(&format!(
+            "\n[[database]]\nname = \"{name}\"\nengine = \"postgres\"\naddress = \"{address}\"\ndatabase = \"{database}\"\n\
+             user = \"{user}\"\npassword = {{ env = \"{variable}\" }}\ntls = \"off\"\n"
+        ));
+        self.environment.push((variable, password.to_owned()));
+        self
+    }
+
+    /// A policy file, `NAME.toml`.
+    pub fn policy(mut self, name: &str, text: &str) -> Self {
+        self.policies.push((format!("{name}.toml"), text.to_owned()));
+        self
+    }
+
+    /// A service account with a verifier in a file, as an operator would have it.
+    pub fn account(mut self, name: &str, roles: &[&str], secret: &str) -> Self {
+        let roles: Vec<String> = roles.iter().map(|role| format!("\"{role}\"")).collect();
+        let file = format!("{name}.scram");
+        self.tables.push_str(&format!(
+            "\n[[account]]\nname = \"{name}\"\nroles = [{}]\nsecret = {{ file = \"{file}\" }}\n",
+            roles.join(", ")
+        ));
+        self.files.push((file, postgres_protocol::password::scram_sha_256(secret.as_bytes())));
+        self
+    }
+
+    /// Lines before the first table of the configuration.
+    pub fn top(mut self, lines: &str) -> Self {
+        self.top.push_str(lines);
+        self.top.push('\n');
+        self
+    }
+
+    /// Tables of the configuration, or lines that belong to the last database or account added.
+    pub fn tables(mut self, lines: &str) -> Self {
+        self.tables.push_str(lines);
+        self.tables.push('\n');
+        self
+    }
+
+    /// Lines of `[listen]` in place of `tls = "off"`.
+    pub fn listen(mut self, lines: &str) -> Self {
+        self.listen = format!("{lines}\n");
+        self.without_tls_line = true;
+        self
+    }
+
+    /// A file beside the configuration that only the gateway can read.
+    pub fn file(mut self, name: &str, text: &str) -> Self {
+        self.files.push((name.to_owned(), text.to_owned()));
+        self
+    }
+
+    /// A variable of the gateway's environment.
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Writes everything into a new folder and starts the gateway there.
+    pub fn start(self) -> Result<Gateway, Error> {
+        let folder = lifeline::folder("gateway")?;
+        let binary = binary()?;
+        let policies = folder.path().join("policies");
+        fs::create_dir(&policies).map_err(Error::io("make the policies' folder"))?;
+        for (name, text) in &self.policies {
+            fs::write(policies.join(name), text).map_err(Error::io("write a policy"))?;
+        }
+        for (name, text) in &self.files {
+            lifeline::write_private(&folder.path().join(name), text)?;
+        }
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let ports = Ports::free()?;
+            fs::write(folder.path().join("querygate.toml"), self.text(ports))
+                .map_err(Error::io("write the configuration"))?;
+            match serve(&binary, folder.path(), &self.environment, ports) {
+                Err(Error::Failed { output, .. }) if output.contains("in use") && tries < START_TRIES => {}
+                Err(other) => return Err(other),
+                Ok(line) => {
+                    return Ok(Gateway { line: Some(line), folder, binary, environment: self.environment, ports });
+                }
+            }
+        }
+    }
+
+    fn text(&self, ports: Ports) -> String {
+        let tls = if self.without_tls_line { "" } else { "tls = \"off\"\n" };
+        format!(
+            "data_dir = \"data\"\npolicies = \"policies\"\n{}\n[listen]\npostgres = \"127.0.0.1:{}\"\nmetrics = \"127.0.0.1:{}\"\n{tls}{}\n{}",
+            self.top, ports.postgres, ports.metrics, self.listen, self.tables
+        )
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Ports {
+    postgres: u16,
+    metrics: u16,
+}
+
+impl Ports {
+    fn free() -> Result<Self, Error> {
+        Ok(Self { postgres: lifeline::free_port()?, metrics: lifeline::free_port()? })
+    }
+}
+
+/// The binary under test.
+pub fn binary() -> Result<PathBuf, Error> {
+    if let Some(named) = env::var_os("QUERYGATE_BIN") {
+        return Ok(PathBuf::from(named));
+    }
+    // A test runs from `<target>/<profile>/deps`.
+    let test = env::current_exe().map_err(Error::io("find the running test"))?;
+    let folder =
+        test.ancestors().find(|folder| folder.file_name().is_some_and(|name| name == "deps")).and_then(Path::parent);
+    let binary = folder.unwrap_or(&test).join("querygate");
+    if binary.exists() { Ok(binary) } else { Err(Error::NoBinary(binary)) }
+}
+
+fn command(binary: &Path, folder: &Path, environment: &[(String, String)]) -> Command {
+    let mut command = Command::new(binary);
+    command.current_dir(folder).arg("--config").arg(folder.join("querygate.toml"));
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
+    command
+}
+
+fn serve(binary: &Path, folder: &Path, environment: &[(String, String)], ports: Ports) -> Result<Lifeline, Error> {
+    let mut line =
+        Lifeline::spawn(command(binary, folder, environment).arg("serve"), &folder.join("log"), Signal::Kill)?;
+    line.wait_until("the start of the gateway", READY_LIMIT, READY_LOOK, |_| {
+        get(ports.metrics, "/readyz").is_ok_and(|(status, _)| status == 200)
+    })?;
+    Ok(line)
+}
+
+/// One request over HTTP: status and body.
+fn get(port: u16, path: &str) -> Result<(u16, String), Error> {
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let mut stream = TcpStream::connect_timeout(&address, HTTP_LIMIT).map_err(Error::io("connect for metrics"))?;
+    stream.set_read_timeout(Some(HTTP_LIMIT)).map_err(Error::io("set a time limit"))?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).map_err(Error::io("ask for metrics"))?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).map_err(Error::io("read metrics"))?;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+    Ok((status.ok_or_else(|| Error::Unexpected(head.to_owned()))?, body.to_owned()))
+}
+
+/// A running gateway. It ends, and its folder goes, with this value.
+#[derive(Debug)]
+pub struct Gateway {
+    /// Declared first, so that the gateway ends before its folder goes.
+    line: Option<Lifeline>,
+    folder: TempDir,
+    binary: PathBuf,
+    environment: Vec<(String, String)>,
+    ports: Ports,
+}
+
+impl Gateway {
+    /// A gateway with nothing behind it yet.
+    pub fn setup() -> Setup {
+        Setup::default()
+    }
+
+    /// A gateway in front of one database, logged in to as the server's superuser, under the same name.
+    pub fn in_front_of(server: &Server, database: &str) -> Setup {
+        let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
+        Self::setup().database(database, address, database, ADMIN, ADMIN_PASSWORD)
+    }
+
+    /// Where Postgres clients connect.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.ports.postgres))
+    }
+
+    /// A client's way to a database.
+    pub fn login(&self, account: &str, secret: &str, database: &str) -> Target {
+        let (host, port) = ("127.0.0.1".to_owned(), self.ports.postgres);
+        Target { host, port, user: account.to_owned(), password: secret.to_owned(), database: database.to_owned() }
+    }
+
+    /// The folder of the configuration.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The folder of the log and the keys.
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// A policy's file.
+    pub fn policy(&self, name: &str) -> PathBuf {
+        self.folder.path().join("policies").join(format!("{name}.toml"))
+    }
+
+    /// What the gateway has written to standard error since it started.
+    pub fn log(&self) -> String {
+        self.line.as_ref().map(Lifeline::log).unwrap_or_default()
+    }
+
+    /// Runs another command of the binary with the same configuration.
+    pub fn command(&self, arguments: &[&str], input: &str) -> Result<Ran, Error> {
+        target::run(command(&self.binary, self.folder(), &self.environment).args(arguments), input)
+    }
+
+    /// A page of the metrics listener, such as `/metrics`: status and body.
+    pub fn page(&self, path: &str) -> Result<(u16, String), Error> {
+        get(self.ports.metrics, path)
+    }
+
+    /// Asks for a reload as an operator does (SIGHUP).
+    pub fn reload(&self) -> Result<(), Error> {
+        self.line.as_ref().map_or(Ok(()), |line| line.signal(Signal::Hangup))
+    }
+
+    /// Ends the gateway between two of its instructions.
+    pub fn kill9(&mut self) -> Result<(), Error> {
+        if let Some(mut line) = self.line.take() {
+            line.signal(Signal::Kill)?;
+            line.wait()?;
+        }
+        Ok(())
+    }
+
+    /// Asks the gateway to end (SIGTERM) and waits until it has.
+    pub fn stop(&mut self) -> Result<Option<ExitStatus>, Error> {
+        let Some(mut line) = self.line.take() else { return Ok(None) };
+        line.signal(Signal::Terminate)?;
+        line.wait().map(Some)
+    }
+
+    /// Starts a gateway that has ended again, with the same folder and the same ports.
+    pub fn resume(&mut self) -> Result<(), Error> {
+        if self.line.is_none() {
+            self.line = Some(serve(&self.binary, self.folder.path(), &self.environment, self.ports)?);
+        }
+        Ok(())
+    }
+}
