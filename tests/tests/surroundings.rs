@@ -51,7 +51,7 @@ fn a_server_that_was_stopped_comes_back_with_its_data() -> Result<(), Error> {
 }
 
 #[test]
-fn a_server_speaks_tls_and_other_passwords_when_asked_to() -> Result<(), Error> {
+fn a_server_checks_passwords_the_old_way_when_asked_to() -> Result<(), Error> {
     let server =
         Server::setup().access("host all old 127.0.0.1/32 md5").setting("password_encryption", "md5").start()?;
     server.script("postgres", "CREATE ROLE old LOGIN PASSWORD 'oldpw';")?;
