@@ -1,6 +1,9 @@
 //! What the session must know of a text, and whom it asks.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use querygate_policy::decision::{MaskPlan, Refusal};
 use querygate_record::{Barrier, Copy, Digest, Facts, HoldId, Named, TransactionChange, Value, Verdict};
@@ -30,8 +33,8 @@ pub struct Judgement {
     pub changes: bool,
     /// For the log.
     pub facts: Arc<Facts>,
-    /// The digest of `facts`.
-    pub facts_id: Digest,
+    /// The digest of `facts`, once the log has computed it.
+    pub facts_id: OnceLock<Digest>,
     /// Sent in place of the text.
     pub rewritten: Option<Arc<str>>,
     /// Its statements in order; none for an empty text.
@@ -59,6 +62,8 @@ pub struct Part {
     pub named: Option<Named>,
     /// It changes the catalog.
     pub defines: bool,
+    /// Temporary relations that it makes.
+    pub temporary: Vec<String>,
 }
 
 impl Judgement {

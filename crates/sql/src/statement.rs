@@ -49,8 +49,12 @@ pub struct Statement {
     pub barrier: Barrier,
     /// COPY, where it is one.
     pub copy: Option<Copy>,
+    /// COPY TO STDOUT: a query with the same result columns, which can be described without running it.
+    pub copy_query: Option<Arc<str>>,
     /// SQL-level PREPARE, EXECUTE, DEALLOCATE, DECLARE, FETCH, MOVE, CLOSE: the name that it makes or uses.
     pub named: Option<Named>,
+    /// Names of temporary relations that it makes.
+    pub temporary: Vec<String>,
 }
 
 /// An effect and the object that it falls on.
