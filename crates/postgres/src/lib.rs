@@ -15,6 +15,7 @@
 
 pub mod auth;
 pub mod backend;
+pub mod copy;
 mod error;
 mod format;
 pub mod frame;

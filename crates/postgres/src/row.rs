@@ -30,6 +30,9 @@ pub enum Wrote {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RowError<E> {
+    /// In a COPY some value is written just like NULL. The statement should have been refused.
+    #[error("the text for NULL could be a value: refuse this COPY")]
+    AmbiguousNull,
     /// The rewriting function failed.
     #[error("a field could not be rewritten: {0}")]
     Field(E),
