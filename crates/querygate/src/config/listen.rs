@@ -1,0 +1,106 @@
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use querygate_policy::document::{Table, Value};
+
+use super::Context;
+
+/// How long an orderly stop waits for running statements where the file does not say.
+pub const DEFAULT_DRAIN: Duration = Duration::from_secs(30);
+/// Client connections of the whole gateway where the file does not say.
+pub const DEFAULT_CONNECTIONS: u64 = 1_000;
+
+/// What the gateway listens on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Postgres clients.
+    pub postgres: Option<SocketAddr>,
+    /// The console and its HTTP API.
+    pub console: Option<SocketAddr>,
+    /// Metrics and health.
+    pub metrics: Option<SocketAddr>,
+    /// How clients' connections are encrypted.
+    pub tls: ListenTls,
+    /// Client connections at one time, of all databases.
+    pub connections: u64,
+    /// How long an orderly stop waits for running statements.
+    pub drain: Duration,
+}
+
+/// How clients' connections are encrypted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListenTls {
+    /// With this certificate chain and key, both PEM files.
+    Files {
+        /// The chain, the server's own certificate first.
+        certificate: PathBuf,
+        /// The private key.
+        key: PathBuf,
+    },
+    /// With a certificate that the gateway makes once in `data_dir`: encryption, but no proof of who answers.
+    SelfSigned,
+    /// Not at all.
+    Off,
+}
+
+pub(super) fn read(mut table: Table<'_>, context: &Context<'_>) -> Option<Listen> {
+    let postgres = table.value("postgres");
+    let console = table.value("console");
+    if let Some(mysql) = table.value("mysql") {
+        mysql.error("MySQL is not built in this version", "take `listen.mysql` out");
+    }
+    let tls_value = table.value("tls");
+    let tls = match &tls_value {
+        Some(value) => tls(value, context)?,
+        None => ListenTls::SelfSigned,
+    };
+    let danger = table.boolean("danger_plaintext").unwrap_or(false);
+    let listen = Listen {
+        postgres: postgres.as_ref().and_then(socket),
+        console: console.as_ref().and_then(socket),
+        metrics: table.value("metrics").as_ref().and_then(socket),
+        tls,
+        connections: table.integer("connections", 1..=1_000_000).unwrap_or(DEFAULT_CONNECTIONS),
+        drain: table.duration("drain").unwrap_or(DEFAULT_DRAIN),
+    };
+    if postgres.is_none() {
+        table.error("nothing to listen on", "add `listen.postgres = \"127.0.0.1:6432\"`");
+    }
+    let open = |address: &Option<SocketAddr>| address.is_some_and(|a| !a.ip().is_loopback());
+    if listen.tls == ListenTls::Off && !danger {
+        let sockets = [(&postgres, listen.postgres), (&console, listen.console)];
+        for (value, _) in sockets.iter().filter(|(_, address)| open(address)) {
+            let message = "passwords and data would cross the network unencrypted";
+            value.iter().for_each(|v| v.error(message, "set `listen.tls`, or add `danger_plaintext = true` beside it"));
+        }
+    }
+    table.finish();
+    Some(listen)
+}
+
+fn tls(value: &Value<'_>, context: &Context<'_>) -> Option<ListenTls> {
+    if value.is_string() {
+        let off = value.one_of(&[("self-signed", false), ("off", true)])?;
+        return Some(if off { ListenTls::Off } else { ListenTls::SelfSigned });
+    }
+    let mut table = value.table()?;
+    let file = |v: Value<'_>| {
+        let path = context.path(&v.string()?);
+        if let Err(error) = std::fs::File::open(&path) {
+            v.error(format!("{} can't be read: {error}", path.display()), "check the path (relative to this file) and its permissions");
+        }
+        Some(path)
+    };
+    let certificate = table.required("certificate", "\"server.crt\"").and_then(file);
+    let key = table.required("key", "\"server.key\"").and_then(file);
+    table.finish();
+    Some(ListenTls::Files { certificate: certificate?, key: key? })
+}
+
+fn socket(value: &Value<'_>) -> Option<SocketAddr> {
+    let text = value.string()?;
+    let parsed: Option<SocketAddr> = text.parse().ok();
+    if parsed.is_none() {
+        value.error(format!("{:?} is not an IP address and a port", text.value), "write it like \"0.0.0.0:6432\" or \"[::]:6432\"");
+    }
+    parsed
+}
