@@ -17,6 +17,8 @@ pub mod auth;
 pub mod backend;
 pub mod copy;
 mod error;
+#[cfg(test)]
+mod fixtures;
 mod format;
 pub mod frame;
 pub mod frontend;
