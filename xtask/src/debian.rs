@@ -1,4 +1,4 @@
-//! Debian packages unpacked into a folder of their own, with everything they need down to the C library, so that they
+//! Packages of Debian or Ubuntu, unpacked into a folder of their own, with everything they need down to the C library, so that they
 //! run on this machine without being installed and whatever the system's own versions are.
 
 use std::{
@@ -24,9 +24,14 @@ struct Mirror {
     keys: Option<String>,
 }
 
-/// Whether this machine is a Debian whose package tools can be used.
+/// Whether packages of this distribution can be had.
 pub fn available() -> bool {
-    machine::release("ID").as_deref() == Some("debian") && mirror().is_some() && run::answers("dpkg", &["--version"])
+    mirror().is_some() && run::answers("dpkg", &["--version"])
+}
+
+/// Whether this is Debian itself, whose mirrors have the release in the making too.
+pub fn has_unstable() -> bool {
+    available() && machine::release("ID").as_deref() == Some("debian")
 }
 
 /// The name of this machine's own release, for packages as old as the system.
@@ -63,7 +68,8 @@ impl PrivateApt {
         cache::make_folder(&folder.join("cache/archives/partial"))?;
         cache::write(&folder.join("status"), "")?;
         let keys = mirror.keys.as_ref().map(|keys| format!(" [signed-by={keys}]")).unwrap_or_default();
-        cache::write(&folder.join("sources"), &format!("deb{keys} {} {release} main\n", mirror.address))?;
+        let parts = if machine::release("ID").as_deref() == Some("ubuntu") { "main universe" } else { "main" };
+        cache::write(&folder.join("sources"), &format!("deb{keys} {} {release} {parts}\n", mirror.address))?;
         Ok(Self { folder })
     }
 
@@ -184,7 +190,7 @@ fn mirror_of_lines(text: &str) -> Option<Mirror> {
 }
 
 fn is_main_archive(address: &str) -> bool {
-    address.trim_end_matches('/').ends_with("/debian")
+    ["/debian", "/ubuntu"].iter().any(|name| address.trim_end_matches('/').ends_with(name))
 }
 
 #[cfg(test)]
@@ -201,6 +207,8 @@ mod tests {
             mirror_of_lines(lines),
             Some(Mirror { address: "http://mirror.test/debian/".into(), keys: Some("/k".into()) })
         );
-        assert_eq!(mirror_of_lines("deb http://mirror.test/ubuntu noble main"), None);
+        let ubuntu = mirror_of_lines("deb http://mirror.test/ubuntu noble main");
+        assert_eq!(ubuntu, Some(Mirror { address: "http://mirror.test/ubuntu".into(), keys: None }));
+        assert_eq!(mirror_of_lines("deb http://mirror.test/other noble main"), None);
     }
 }

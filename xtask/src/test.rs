@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use crate::{
-    environment,
+    cache, environment,
     error::Error,
-    fuzz,
+    fuzz, machine,
     prepare::{self, Prepared},
     run, tools,
 };
@@ -18,7 +18,7 @@ struct Step {
     run: fn(&Prepared) -> Result<(), Error>,
 }
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     Step { name: "format", quick: true, run: |on| cargo(on, &["fmt", "--all", "--check"]) },
     Step { name: "licences", quick: false, run: licences },
     Step {
@@ -31,6 +31,11 @@ const STEPS: [Step; 8] = [
     Step { name: "edges", quick: true, run: |on| cargo(on, &["test", "--workspace", "--locked", "--test", "edges"]) },
     Step { name: "unit", quick: true, run: unit },
     Step { name: "servers", quick: false, run: servers },
+    Step {
+        name: "two-worlds",
+        quick: false,
+        run: |on| cargo(on, &["test", "--workspace", "--locked", "--no-fail-fast", "--test", "two_worlds"]),
+    },
     Step { name: "fuzz", quick: false, run: |on| fuzz::all(on, None, fuzz::DEFAULT_SECONDS) },
 ];
 
@@ -130,9 +135,13 @@ fn unit(prepared: &Prepared) -> Result<(), Error> {
     cargo(prepared, &["test", "--workspace", "--locked", "--exclude", "querygate-tests", "--no-fail-fast"])
 }
 
-/// Everything that starts a real server.
+/// Everything that starts a real server, but for the two worlds, which are a step of their own.
 fn servers(prepared: &Prepared) -> Result<(), Error> {
-    cargo(prepared, &["test", "--package", "querygate-tests", "--locked", "--no-fail-fast"])
+    let files = cache::entries(&environment::workspace().join("tests/tests"));
+    let names = files.iter().filter_map(|path| machine::file_name(path).strip_suffix(".rs"));
+    let mut command = vec!["test", "--workspace", "--locked", "--no-fail-fast"];
+    command.extend(names.filter(|name| !["edges", "two_worlds"].contains(name)).flat_map(|name| ["--test", name]));
+    cargo(prepared, &command)
 }
 
 fn licences(prepared: &Prepared) -> Result<(), Error> {
