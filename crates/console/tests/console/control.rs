@@ -2,7 +2,6 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::gateway::{Gateway, SESSION, principal};
 use querygate_approvals::{Decision, Filter, Ruling};
 use querygate_console::{
     AccountChange,
@@ -14,6 +13,8 @@ use querygate_console::{
 };
 use querygate_identity::{ExposeSecret, SecretString};
 use querygate_record::{HoldId, SessionId};
+
+use crate::gateway::{Gateway, SESSION, principal};
 
 fn refusal<T: std::fmt::Debug>(answer: Result<T, ClientError>) -> ApiError {
     match answer {

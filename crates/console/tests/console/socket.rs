@@ -6,7 +6,6 @@ use std::{
     sync::atomic::Ordering,
 };
 
-use crate::gateway::Gateway;
 use querygate_console::{
     BindError, ControlServer,
     api::{GetStatus, Kind, ListSessions, MAX_REQUEST_BYTES, Reload},
@@ -18,6 +17,8 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::UnixStream,
 };
+
+use crate::gateway::Gateway;
 
 async fn connect(gateway: &Gateway) -> UnixStream {
     UnixStream::connect(socket_path(gateway.path())).await.unwrap()
