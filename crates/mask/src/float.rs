@@ -10,6 +10,9 @@ pub(crate) const STEP_MAX: u64 = 1 << 53;
 const FLOAT8_SCIENTIFIC_FROM: i32 = 15;
 const FLOAT4_SCIENTIFIC_FROM: i32 = 6;
 
+/// Digits after the first one that tell any two floats apart.
+const PLACES_MAX: usize = 16;
+
 /// Exponents below this are written as `1e-05`.
 const SMALLEST_FIXED: i32 = -4;
 
@@ -37,7 +40,7 @@ pub(crate) trait Float: Copy {
     const BIAS: i32;
     /// The value.
     fn widened(self) -> f64;
-    /// Shortest digits that read back, or this many after the point.
+    /// Shortest digits that read back, or this many after the point, halves to even.
     fn scientific(self, places: Option<usize>) -> String;
     /// Whether the text reads back as this value.
     fn reads_back(self, text: &str) -> bool;
@@ -125,15 +128,13 @@ fn write_fixed(digits: &str, exponent: i32, out: &mut BytesMut) {
     out.resize(end, b'0');
 }
 
-/// The shortest digits strictly nearer to the value than to its neighbours. Postgres does not take a decimal that lies exactly
-/// between two floats, even where it would read back (1e23 is written 9.999999999999999e+22); Rust does.
+/// The shortest digits strictly nearer to the value than to its neighbours, the last digit even where two are as near.
+/// Postgres does not take a decimal that lies exactly between two floats, even where it would read back (1e23 is written
+/// 9.999999999999999e+22); Rust does, so its shortest form only tells where to start.
 fn shortest<F: Float>(value: F) -> String {
     let text = value.scientific(None);
-    if !between_neighbours(value, &text) {
-        return text;
-    }
-    let places = text.bytes().take_while(|byte| *byte != b'e').filter(u8::is_ascii_digit).count();
-    (places.saturating_sub(1)..=17)
+    let digits = text.bytes().take_while(|byte| *byte != b'e').filter(u8::is_ascii_digit).count();
+    (digits.saturating_sub(1)..=PLACES_MAX)
         .map(|places| value.scientific(Some(places)))
         .find(|longer| value.reads_back(longer) && !between_neighbours(value, longer))
         .unwrap_or(text)
@@ -170,7 +171,7 @@ fn odd_part_of_decimal(text: &str) -> Option<(u128, i32)> {
     let power_of_five = 5u128.checked_pow(exponent.unsigned_abs())?;
     let scaled = if exponent >= 0 {
         value.checked_mul(power_of_five)?
-    } else if value % power_of_five == 0 {
+    } else if value.is_multiple_of(power_of_five) {
         value / power_of_five
     } else {
         return None;
@@ -231,6 +232,7 @@ mod tests {
             (1e-4, "0.0001"),
             (1e-5, "1e-05"),
             (0.1, "0.1"),
+            (320_692.125, "320692.12"),
             (f32::MAX, "3.4028235e+38"),
             (1.175_494_35e-38, "1.1754944e-38"),
         ] {

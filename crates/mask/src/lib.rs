@@ -20,6 +20,7 @@ mod constant;
 mod cursor;
 mod datetime;
 mod error;
+mod exercise;
 mod field;
 mod float;
 mod integer;
@@ -34,6 +35,7 @@ mod transform;
 mod types;
 
 pub use error::{FieldError, MaskError, MaskWarning};
+pub use exercise::exercise;
 pub use field::{FieldMask, Masked};
 pub use masker::{Masker, NullRule};
 pub use rendering::{Format, Rendering, UnknownZone};

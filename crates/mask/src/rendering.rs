@@ -24,6 +24,9 @@ impl fmt::Display for Format {
 ///
 /// Only the time zone varies. The rest is as the gateway keeps it on the server: `DateStyle = ISO`, `IntervalStyle = postgres`,
 /// `bytea_output = hex`, `extra_float_digits >= 1`, `lc_monetary = C`, `client_encoding = UTF8`.
+///
+/// Zones follow the edition of the IANA database that is built in. A server with another edition may write another offset:
+/// before 1970 in zones that its edition keeps apart (Debian's does: Europe/Amsterdam, Europe/Oslo), and where a rule changed.
 #[derive(Clone, Debug)]
 pub struct Rendering {
     zone: TimeZone,
