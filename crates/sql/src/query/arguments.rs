@@ -1,0 +1,140 @@
+//! A call's arguments: values in order, the aggregate's own ORDER BY among them.
+
+use std::sync::Arc;
+
+use sqlparser::ast::{
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, Spanned, Value as Literal,
+};
+
+use super::Clause;
+use crate::{
+    analysis::Analysis,
+    catalog,
+    resolve::{Scope, Value},
+    settings::{self, Change},
+    statement::Refusal,
+};
+
+/// Evaluated arguments.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Arguments {
+    pub values: Vec<Value>,
+    /// String constants among them, by place: what a setting's function needs to know.
+    pub texts: Vec<Option<String>>,
+    /// Some are passed by name, so their order says nothing.
+    pub named: bool,
+    /// The last is VARIADIC: an array for the rest.
+    pub variadic: bool,
+}
+
+impl Analysis<'_> {
+    /// Evaluates a call's arguments; every column among them is used by the call.
+    pub(crate) fn arguments(&mut self, name: &str, call: &Function, scope: &Scope<'_>, clause: Clause) -> Result<Arguments, Refusal> {
+        let span = call.name.span();
+        let construct: Arc<str> = format!("function {name}").into();
+        let construct = clause.unwrap_or(&construct);
+        let mut arguments = Arguments::default();
+        let list = match &call.args {
+            FunctionArguments::List(list) => list,
+            FunctionArguments::None => return Ok(arguments),
+            FunctionArguments::Subquery(query) => {
+                let rows = self.query(query, scope)?;
+                rows.columns.iter().for_each(|column| self.used(&column.value, construct));
+                arguments.values.extend(rows.columns.iter().map(|column| Value::derived(column.value.ty, [&column.value])));
+                return Ok(arguments);
+            }
+        };
+        for argument in &list.args {
+            let expr = match argument {
+                FunctionArg::Unnamed(expr) => expr,
+                FunctionArg::Named { arg, .. } | FunctionArg::ExprNamed { arg, .. } => {
+                    arguments.named = true;
+                    arg
+                }
+            };
+            self.argument_value(expr, construct, &mut arguments, scope, clause)?;
+        }
+        for part in &list.clauses {
+            match part {
+                FunctionArgumentClause::OrderBy(terms) => {
+                    self.order_inputs(terms, scope, "aggregate ORDER BY")?;
+                }
+                FunctionArgumentClause::JsonNullClause(_) | FunctionArgumentClause::JsonReturningClause(_) => {}
+                _ => return Err(self.unsupported(format!("clause of function {name}"), span)),
+            }
+        }
+        let ordered = self.order_inputs(&call.within_group, scope, "WITHIN GROUP")?;
+        arguments.values.extend(ordered);
+        Ok(arguments)
+    }
+
+    fn argument_value(&mut self, expr: &FunctionArgExpr, construct: &str, arguments: &mut Arguments, scope: &Scope<'_>, clause: Clause) -> Result<(), Refusal> {
+        match expr {
+            FunctionArgExpr::Expr(expr) => {
+                let value = self.expression(expr, scope, clause)?;
+                self.used(&value, construct);
+                arguments.texts.push(text_of(expr));
+                arguments.values.push(value);
+            }
+            // `count(*)` counts rows and reads no column.
+            FunctionArgExpr::Wildcard => {}
+            FunctionArgExpr::QualifiedWildcard(name) => {
+                let item = self.qualifier(name, scope)?.clone();
+                let row = self.whole_row(&item, self.position(name.span()));
+                self.used(&row, construct);
+                arguments.values.extend(item.columns.into_iter().map(|column| Value::derived(column.value.ty, [&column.value])));
+            }
+            FunctionArgExpr::WildcardWithOptions(options) => return Err(self.unsupported("* with options", options.wildcard_token.0.span)),
+        }
+        Ok(())
+    }
+
+    /// `current_setting` and `set_config` are what their setting is, and only a constant names it.
+    pub(crate) fn setting_call(&mut self, function: &catalog::Function, arguments: &Arguments, position: Option<querygate_record::Position>) {
+        use querygate_record::{Barrier, Effect};
+        let text = |at: usize| arguments.texts.get(at).cloned().flatten();
+        let construct = format!("function {}", function.qualified);
+        let name = text(0).map(|name| name.to_ascii_lowercase());
+        if &*function.name == "current_setting" {
+            if !name.is_some_and(|name| settings::is_readable(&name)) {
+                self.opaque(construct, Arc::clone(&function.qualified), position);
+            }
+            return;
+        }
+        let Some(name) = name else {
+            self.barrier = Barrier::Unknown;
+            self.effect(Effect::Unanalysed, construct.clone());
+            self.opaque(construct, "", position);
+            return;
+        };
+        match settings::change(&name) {
+            Change::Listed => self.effect(Effect::Session, name),
+            // It takes effect in the middle of its own statement, so nothing else of it could be relied on.
+            Change::Tracked => {
+                self.barrier = Barrier::Unknown;
+                self.effect(Effect::Session, name);
+                self.opaque(construct, "", position);
+            }
+            Change::Pinned(values) if text(1).is_some_and(|value| values.contains(&value.to_ascii_lowercase().as_str())) => {
+                self.effect(Effect::Session, name);
+            }
+            Change::Privilege => self.effect(Effect::Privilege, name),
+            Change::Pinned(_) | Change::Unlisted => {
+                self.effect(Effect::Unanalysed, name);
+                self.opaque(construct, "", position);
+            }
+        }
+    }
+}
+
+/// A string constant's value.
+fn text_of(expr: &Expr) -> Option<String> {
+    match expr {
+        Expr::Value(value) => match &value.value {
+            Literal::SingleQuotedString(text) => Some(text.clone()),
+            _ => None,
+        },
+        Expr::Nested(inner) | Expr::Cast { expr: inner, .. } => text_of(inner),
+        _ => None,
+    }
+}
