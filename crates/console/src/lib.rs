@@ -29,12 +29,14 @@ mod control;
 mod handlers;
 mod http;
 mod metrics;
+mod printable;
 mod router;
 mod socket;
 
 pub use client::ControlClient;
 pub use control::{AccountChange, Control, Services};
 pub use metrics::{MetricsServer, Readiness};
+pub use printable::printable;
 pub use socket::{ControlServer, socket_path};
 
 use std::{io, net::SocketAddr, path::PathBuf};
