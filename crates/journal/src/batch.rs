@@ -113,37 +113,25 @@ pub(crate) struct Frame<'a> {
     pub intact: bool,
 }
 
-/// Reads a stored value.
+/// Reads a stored value, computing each entry's hash.
 #[derive(Clone, Debug)]
 pub(crate) struct Frames<'a> {
     chain: ChainId,
     next: u64,
     previous: Digest,
-    rest: &'a [u8],
+    parts: Parts<'a>,
 }
 
 impl<'a> Frames<'a> {
     /// Takes the value's head off.
     pub fn parse(chain: ChainId, first: u64, value: &'a [u8]) -> Result<Frames<'a>, Malformed> {
-        let (&version, rest) = value.split_first().ok_or(Malformed("an empty batch"))?;
-        if version != VERSION {
-            return Err(Malformed("a batch of a format that this version does not know"));
-        }
-        let (previous, rest) = rest.split_first_chunk().ok_or(Malformed("a batch cut short"))?;
-        if rest.is_empty() {
-            return Err(Malformed("a batch without entries"));
-        }
-        Ok(Frames { chain, next: first, previous: Digest(*previous), rest })
+        let (previous, parts) = Parts::parse(value)?;
+        Ok(Frames { chain, next: first, previous, parts })
     }
 
-    /// The hash of the entry before the next one, as stored or as computed from the entries read so far.
+    /// The hash of the entry before the next one: as stored, then as computed from the entries read.
     pub fn previous(&self) -> Digest {
         self.previous
-    }
-
-    /// The number of the next entry.
-    pub fn next_sequence(&self) -> u64 {
-        self.next
     }
 }
 
@@ -151,30 +139,63 @@ impl<'a> Iterator for Frames<'a> {
     type Item = Result<Frame<'a>, Malformed>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        let frame = self.read();
-        if frame.is_err() {
-            self.rest = &[];
-        }
-        Some(frame)
+        let (check, bytes) = match self.parts.next()? {
+            Ok(part) => part,
+            Err(error) => return Some(Err(error)),
+        };
+        let sequence = self.next;
+        let Some(next) = sequence.checked_add(1) else {
+            self.parts.rest = &[];
+            return Some(Err(Malformed("an entry numbered past the end")));
+        };
+        self.next = next;
+        let hash = hash_entry(self.chain, sequence, &self.previous, bytes);
+        let previous = std::mem::replace(&mut self.previous, hash);
+        Some(Ok(Frame { sequence, previous, hash, bytes, intact: hash.0.starts_with(check) }))
     }
 }
 
-impl<'a> Frames<'a> {
-    fn read(&mut self) -> Result<Frame<'a>, Malformed> {
-        let short = Malformed("an entry cut short");
-        let (length, rest) = self.rest.split_first_chunk().ok_or(short)?;
-        let (check, rest) = rest.split_at_checked(CHECK).ok_or(short)?;
-        let (bytes, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or(short)?;
-        let sequence = self.next;
-        let next = sequence.checked_add(1).ok_or(Malformed("an entry numbered past the end"))?;
-        let hash = hash_entry(self.chain, sequence, &self.previous, bytes);
-        let intact = hash.0.starts_with(check);
-        let previous = std::mem::replace(&mut self.previous, hash);
-        (self.next, self.rest) = (next, rest);
-        Ok(Frame { sequence, previous, hash, bytes, intact })
+/// Reads a stored value without hashing: the start of each entry's hash as stored, and its bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct Parts<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    /// Takes the value's head off: the hash before the first entry, and the entries.
+    pub fn parse(value: &'a [u8]) -> Result<(Digest, Parts<'a>), Malformed> {
+        let (&version, rest) = value.split_first().ok_or(Malformed("empty"))?;
+        if version != VERSION {
+            return Err(Malformed("of a format that this version does not know"));
+        }
+        let (previous, rest) = rest.split_first_chunk().ok_or(Malformed("cut short"))?;
+        if rest.is_empty() {
+            return Err(Malformed("without entries"));
+        }
+        Ok((Digest(*previous), Parts { rest }))
+    }
+
+    fn read(&mut self) -> Option<(&'a [u8], &'a [u8])> {
+        let (length, rest) = self.rest.split_first_chunk()?;
+        let (check, rest) = rest.split_at_checked(CHECK)?;
+        let (bytes, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+        self.rest = rest;
+        Some((check, bytes))
+    }
+}
+
+impl<'a> Iterator for Parts<'a> {
+    type Item = Result<(&'a [u8], &'a [u8]), Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let part = self.read();
+        if part.is_none() {
+            self.rest = &[];
+        }
+        Some(part.ok_or(Malformed("cut short")))
     }
 }
 

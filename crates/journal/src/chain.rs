@@ -20,6 +20,14 @@ pub const FACTS_REMEMBERED_MAX: usize = 65_536;
 /// Entries pushed and not yet written may take this much memory, bytes. It only fills when writes fail.
 pub const PENDING_BYTES_MAX: usize = 64 << 20;
 
+/// How far a chain is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Tip {
+    pub head: Head,
+    /// Bytes of all its entries.
+    pub bytes: u64,
+}
+
 /// The writing end of one chain. One event loop owns it; nothing is shared with other loops but the database.
 ///
 /// `push` encodes and hashes into memory; [`Chain::flush`] writes everything pushed as one. Only what a successful `flush` covered is logged: after an
@@ -39,8 +47,8 @@ pub struct Chain {
     pending: usize,
     /// Why an entry was left out since the last flush; that flush fails.
     dropped: Option<Error>,
-    /// Where the checkpoint reads how far this chain is written.
-    head: Arc<Mutex<Head>>,
+    /// Where checkpoints and the index read how far this chain is written.
+    tip: Arc<Mutex<Tip>>,
     known: HashSet<Digest, RandomState>,
     scratch: Vec<u8>,
 }
@@ -48,7 +56,7 @@ pub struct Chain {
 impl Chain {
     /// Opens a chain and writes its first entry.
     pub(crate) fn open(shared: Arc<Shared>, id: ChainId, opening: &Opening, time_ns: i64) -> Result<Chain, Error> {
-        let head = Arc::new(Mutex::new(Head { chain: id, sequence: 0, hash: GENESIS }));
+        let tip = Tip { head: Head { chain: id, sequence: 0, hash: GENESIS }, bytes: 0 };
         let mut chain = Chain {
             shared,
             id,
@@ -59,7 +67,7 @@ impl Chain {
             spare: Vec::new(),
             pending: 0,
             dropped: None,
-            head,
+            tip: Arc::new(Mutex::new(tip)),
             known: HashSet::default(),
             scratch: Vec::new(),
         };
@@ -74,8 +82,8 @@ impl Chain {
         self.id
     }
 
-    pub(crate) fn head_cell(&self) -> Arc<Mutex<Head>> {
-        self.head.clone()
+    pub(crate) fn tip(&self) -> Arc<Mutex<Tip>> {
+        self.tip.clone()
     }
 
     /// Adds an entry to what the next flush writes. Never fails by itself: an entry that cannot be kept makes that flush fail.
@@ -161,7 +169,11 @@ impl Chain {
             self.shared.syncer.fail(&error);
             return Err(error);
         }
-        *self.head.lock() = Head { chain: self.id, sequence: self.sequence, hash: self.hash };
+        {
+            let mut tip = self.tip.lock();
+            tip.head = Head { chain: self.id, sequence: self.sequence, hash: self.hash };
+            tip.bytes += self.pending as u64;
+        }
         self.pending = 0;
         self.open.start(self.sequence + 1, &self.hash);
         self.open.shrink();

@@ -59,6 +59,8 @@ impl Kind {
 /// The first entry of a chain: ties it to everything that was written before it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Opening {
+    /// The run of the gateway that opened it.
+    pub run: Uuid,
     /// The checkpoint that holds (with those before it) every head up to its time; 0 when there is none.
     pub checkpoint: u64,
     /// Its hash.
@@ -214,6 +216,15 @@ impl<'a> Raw<'a> {
         };
         let Raw { origin, time_ns, session, statement, .. } = *self;
         Ok(Content::Entry(Entry { time_ns, session, statement, origin, event }))
+    }
+
+    /// Whether it is a wait for a reviewer or its end: part of a statement's row.
+    pub fn is_hold(&self) -> Result<bool, Malformed> {
+        let is_hold = |content| match content {
+            Content::Entry(entry) => matches!(entry.event, Event::Held { .. } | Event::Ruled { .. }),
+            Content::Opening(_) => false,
+        };
+        if self.kind == Kind::Other { self.decode().map(is_hold) } else { Ok(false) }
     }
 
     /// The bind values of a `Begin`.

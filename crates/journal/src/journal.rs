@@ -5,7 +5,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use parking_lot::{Condvar, Mutex};
@@ -15,15 +15,23 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::{
-    Chain, Checkpoint, Durability, Error, Keys, Options, PublicKey, SyncState, Written,
+    Chain, Checkpoint, Durability, Error, Keys, Options, PublicKey, Reader, SyncState, Written,
+    chain::Tip,
     chain_id::{ChainId, Head},
+    checkpoint::HEADS_MAX,
     codec::Opening,
+    index::{SEGMENT_BYTES, SEGMENT_ENTRIES},
+    indexer::Indexer,
+    run::Mark,
     store::{Family, Store},
     sync::Syncer,
 };
 
 /// How often changed heads are signed.
 pub const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How often the index is looked after.
+const INDEX_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The log, open for writing. Clones share it.
 #[derive(Clone)]
@@ -33,12 +41,15 @@ pub struct Journal {
 
 /// What chains and threads share.
 pub(crate) struct Shared {
-    pub store: Store,
+    pub store: Arc<Store>,
+    run: Uuid,
+    _mark: Mark,
     pub syncer: Syncer,
     pub durability: Durability,
     keys: Keys,
     closed: AtomicBool,
     signing: Mutex<Signing>,
+    indexer: Mutex<Indexer>,
     stop: Mutex<bool>,
     wake: Condvar,
 }
@@ -54,8 +65,19 @@ struct Signing {
 }
 
 struct Live {
-    head: Arc<Mutex<Head>>,
+    tip: Arc<Mutex<Tip>>,
     signed: u64,
+    /// Entries indexed, and the chain's bytes when that was looked at.
+    indexed: (u64, u64),
+}
+
+impl Live {
+    /// How far the chain is, if it has enough that is not indexed.
+    fn due(&self) -> Option<Tip> {
+        let tip = *self.tip.lock();
+        let (entries, bytes) = self.indexed;
+        (tip.head.sequence - entries >= SEGMENT_ENTRIES || tip.bytes - bytes >= SEGMENT_BYTES).then_some(tip)
+    }
 }
 
 struct Handle {
@@ -94,42 +116,81 @@ impl Shared {
         Ok(checkpoint)
     }
 
-    /// The keeper's whole life: checkpoints, then whatever is built behind.
+    /// The keeper's whole life: checkpoints, and the index built behind.
     fn keep(&self) {
-        loop {
-            {
-                let mut stop = self.stop.lock();
-                if !*stop {
-                    self.wake.wait_for(&mut stop, CHECKPOINT_INTERVAL);
-                }
-                if *stop {
-                    return;
-                }
+        let mut signed_at = Instant::now();
+        // Failures are recorded for everyone who writes or waits; the next round tries again.
+        let _ = self.index_earlier();
+        while self.sleep(INDEX_INTERVAL) {
+            let _ = self.index_live();
+            if signed_at.elapsed() >= CHECKPOINT_INTERVAL {
+                let _ = self.checkpoint();
+                signed_at = Instant::now();
             }
-            // A failure is recorded by the syncer for everyone who writes or waits; the next round tries again.
-            let _ = self.checkpoint();
         }
+    }
+
+    /// False when it is time to stop.
+    fn sleep(&self, time: Duration) -> bool {
+        let mut stop = self.stop.lock();
+        if !*stop {
+            self.wake.wait_for(&mut stop, time);
+        }
+        !*stop
+    }
+
+    fn is_stopping(&self) -> bool {
+        *self.stop.lock()
+    }
+
+    /// Indexes what earlier runs left.
+    fn index_earlier(&self) -> Result<(), Error> {
+        let mut indexer = self.indexer.lock();
+        for chain in self.store.chains()? {
+            let is_live = || self.signing.lock().live.iter().any(|live| live.tip.lock().head.chain == chain);
+            if !is_live() {
+                indexer.advance(&self.store, chain, true, || self.is_stopping())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Indexes what the chains of this run have in full segments.
+    fn index_live(&self) -> Result<(), Error> {
+        let mut indexer = self.indexer.lock();
+        let due: Vec<Tip> = self.signing.lock().live.iter().filter_map(Live::due).collect();
+        for tip in due {
+            let chain = tip.head.chain;
+            let next = indexer.advance(&self.store, chain, false, || self.is_stopping())?;
+            let mut signing = self.signing.lock();
+            if let Some(live) = signing.live.iter_mut().find(|live| live.tip.lock().head.chain == chain) {
+                live.indexed = (next - 1, tip.bytes);
+            }
+        }
+        Ok(())
     }
 }
 
 impl Signing {
     fn changed(&self) -> Vec<Head> {
-        let live =
-            self.live.iter().map(|l| (*l.head.lock(), l.signed)).filter(|(head, signed)| head.sequence > *signed);
-        self.unsigned.iter().copied().chain(live.map(|(head, _)| head)).take(crate::checkpoint::HEADS_MAX).collect()
+        let live = self.live.iter().map(|live| (live.tip.lock().head, live.signed));
+        let changed = live.filter(|(head, signed)| head.sequence > *signed).map(|(head, _)| head);
+        self.unsigned.iter().copied().chain(changed).take(HEADS_MAX).collect()
     }
 
     fn signed(&mut self, checkpoint: &Checkpoint) {
         (self.number, self.hash) = (checkpoint.number, checkpoint.hash());
         self.unsigned.retain(|head| !checkpoint.heads.contains(head));
         for live in &mut self.live {
-            let chain = live.head.lock().chain;
+            let chain = live.tip.lock().head.chain;
             if let Some(head) = checkpoint.heads.iter().find(|head| head.chain == chain) {
                 live.signed = head.sequence;
             }
         }
-        // Chains whose event loop is gone and whose last entry is signed need no more attention.
-        self.live.retain(|live| Arc::strong_count(&live.head) > 1 || live.head.lock().sequence > live.signed);
+        // A chain whose event loop is gone and whose last entry is signed (and its full segments indexed) needs no more attention.
+        self.live.retain(|live| {
+            Arc::strong_count(&live.tip) > 1 || live.due().is_some() || live.tip.lock().head.sequence > live.signed
+        });
     }
 }
 
@@ -139,13 +200,17 @@ impl Journal {
         let Options { durability, keys, cache_bytes, danger_accept_loss } = options;
         let store = Store::open(folder, cache_bytes, danger_accept_loss)?;
         let signing = recover(&store)?;
+        let (mark, run) = Mark::set(&store)?;
         let shared = Arc::new(Shared {
-            store,
+            store: Arc::new(store),
+            run,
+            _mark: mark,
             syncer: Syncer::new(),
             durability,
             keys,
             closed: AtomicBool::new(false),
             signing: Mutex::new(signing),
+            indexer: Mutex::default(),
             stop: Mutex::new(false),
             wake: Condvar::new(),
         });
@@ -173,9 +238,10 @@ impl Journal {
         let shared = self.shared();
         shared.check()?;
         let mut signing = shared.signing.lock();
-        let opening = Opening { checkpoint: signing.number, checkpoint_hash: signing.hash, heads: signing.changed() };
+        let (checkpoint, checkpoint_hash) = (signing.number, signing.hash);
+        let opening = Opening { run: shared.run, checkpoint, checkpoint_hash, heads: signing.changed() };
         let chain = Chain::open(self.handle.shared.clone(), ChainId(Uuid::now_v7()), &opening, now_ns())?;
-        signing.live.push(Live { head: chain.head_cell(), signed: 0 });
+        signing.live.push(Live { tip: chain.tip(), signed: 0, indexed: (0, 0) });
         Ok(chain)
     }
 
@@ -193,6 +259,17 @@ impl Journal {
     /// How far the log is on disk. Look at the present value first: a failure may have come before.
     pub fn synced_through(&self) -> watch::Receiver<SyncState> {
         self.shared().syncer.subscribe()
+    }
+
+    /// Reads the log from inside the process that writes it.
+    pub fn reader(&self) -> Reader {
+        Reader::inside(self.shared().store.clone())
+    }
+
+    /// Indexes now what the thread behind would index within its next rounds. Searches need no call: they read what is not indexed yet themselves.
+    pub fn index_now(&self) -> Result<(), Error> {
+        self.shared().index_earlier()?;
+        self.shared().index_live()
     }
 
     /// The durability mode it was opened with.

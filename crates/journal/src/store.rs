@@ -13,6 +13,7 @@ use crate::{
     Error,
     batch::Frames,
     chain_id::{ChainId, Head},
+    codec::Malformed,
 };
 
 /// Column families.
@@ -169,32 +170,56 @@ impl Store {
         let mut chains = Vec::new();
         let mut from = [0; 24];
         while let Some((key, _)) = self.first_at(Family::Batches, &from)? {
-            let (chain, _) =
-                read_batch_key(&key).ok_or_else(|| self.damaged("a batch with a key of the wrong form"))?;
+            let place = read_batch_key(&key).filter(|(_, first)| *first < u64::MAX);
+            let (chain, _) = place.ok_or_else(|| self.damaged("a batch has an impossible key"))?;
             chains.push(chain);
             from = batch_key(chain, u64::MAX);
-            // A key at the very end belongs to the same chain; step over it.
-            if self.get(Family::Batches, &from)?.is_some() {
-                return Err(self.damaged(format!("chain {chain} has an impossible number")));
-            }
         }
         Ok(chains)
     }
 
     /// The last entry of a chain, as its last batch has it.
     pub fn head(&self, chain: ChainId) -> Result<Option<Head>, Error> {
-        let Some((key, value)) = self.last_at(Family::Batches, &batch_key(chain, u64::MAX), chain.0.as_bytes())? else {
-            return Ok(None);
-        };
-        let describe = |why: &str| self.damaged(format!("the last batch of chain {chain} is {why}"));
-        let (_, first) = read_batch_key(&key).ok_or_else(|| describe("wrongly numbered"))?;
-        let frames = Frames::parse(chain, first, &value).map_err(|e| describe(e.0))?;
         let mut last = None;
-        for frame in frames {
-            let frame = frame.map_err(|e| describe(e.0))?;
-            last = Some(Head { chain, sequence: frame.sequence, hash: frame.hash });
+        if let Some((first, value)) = self.batch_at(chain, u64::MAX)? {
+            for frame in Frames::parse(chain, first, &value).map_err(|e| self.bad_batch(chain, first, e))? {
+                let frame = frame.map_err(|e| self.bad_batch(chain, first, e))?;
+                last = Some(Head { chain, sequence: frame.sequence, hash: frame.hash });
+            }
         }
         Ok(last)
+    }
+
+    /// The batch that should hold an entry, with the number of its first one.
+    pub fn batch_at(&self, chain: ChainId, sequence: u64) -> Result<Option<(u64, Box<[u8]>)>, Error> {
+        let pair = self.last_at(Family::Batches, &batch_key(chain, sequence), chain.0.as_bytes())?;
+        let Some((key, value)) = pair else { return Ok(None) };
+        let (_, first) = read_batch_key(&key).ok_or_else(|| self.damaged("a batch has an impossible key"))?;
+        Ok(Some((first, value)))
+    }
+
+    /// The batches of a chain that begin at `first` or later.
+    pub fn batches<'a>(
+        &'a self,
+        chain: &'a ChainId,
+        first: u64,
+    ) -> Result<impl Iterator<Item = Result<(u64, Box<[u8]>), Error>> + use<'a>, Error> {
+        let pairs = self.scan(Family::Batches, &batch_key(*chain, first), chain.0.as_bytes())?;
+        Ok(pairs.map(move |pair| {
+            let (key, value) = pair?;
+            let (_, first) = read_batch_key(&key).ok_or_else(|| self.damaged("a batch has an impossible key"))?;
+            Ok((first, value))
+        }))
+    }
+
+    /// A damage report about one batch.
+    pub fn bad_batch(&self, chain: ChainId, first: u64, why: Malformed) -> Error {
+        self.damaged(format!("the batch from entry {first} of chain {chain} is {}", why.0))
+    }
+
+    /// A damage report about one entry.
+    pub fn bad_entry(&self, chain: ChainId, sequence: u64, why: Malformed) -> Error {
+        self.damaged(format!("entry {sequence} of chain {chain} is {}", why.0))
     }
 }
 

@@ -1,0 +1,176 @@
+//! Reads a run of entries as rows, each joined with what later entries say of it.
+
+use std::collections::{HashMap, VecDeque};
+
+use foldhash::fast::RandomState;
+use querygate_record::{Event, SessionId};
+
+use crate::{
+    Error, Row, RowKind,
+    batch::{Frame, Frames},
+    chain_id::ChainId,
+    codec::{Content, Kind, Raw},
+    index::{Segment, key},
+    resolve::{Resolver, with_entry},
+    store::{Family, Store},
+};
+
+pub(crate) type StatementKey = (ChainId, Option<SessionId>, u64);
+
+/// Entries that are not indexed yet and belong to rows of sealed segments.
+pub(crate) type Late = HashMap<StatementKey, Vec<u64>, RandomState>;
+
+/// Reads one segment; `open` says whether its chain can still grow.
+pub(crate) fn load(
+    store: &Store,
+    resolver: &mut Resolver,
+    segment: &Segment,
+    open: bool,
+    late: &Late,
+) -> Result<Vec<Row>, Error> {
+    let mut rows = Rows { store, resolver, chain: segment.chain, open, rows: Vec::new(), running: HashMap::default() };
+    let mut next = segment.first;
+    for batch in store.batches(&segment.chain, segment.first)? {
+        let (first, value) = batch?;
+        if first > segment.last {
+            break;
+        }
+        if first != next {
+            break;
+        }
+        for frame in
+            Frames::parse(segment.chain, first, &value).map_err(|e| store.bad_batch(segment.chain, first, e))?
+        {
+            let frame = frame.map_err(|e| store.bad_batch(segment.chain, first, e))?;
+            next = frame.sequence + 1;
+            rows.add(&frame)?;
+        }
+    }
+    if next <= segment.last {
+        return Err(store.damaged(format!("entry {next} of chain {} is missing", segment.chain)));
+    }
+    rows.join_later(late)?;
+    Ok(rows.rows)
+}
+
+/// Rows while their entries are read.
+pub(crate) struct Rows<'a> {
+    store: &'a Store,
+    resolver: &'a mut Resolver,
+    chain: ChainId,
+    open: bool,
+    rows: Vec<Row>,
+    running: HashMap<(Option<SessionId>, u64), VecDeque<usize>, RandomState>,
+}
+
+impl Rows<'_> {
+    fn add(&mut self, frame: &Frame<'_>) -> Result<(), Error> {
+        let malformed = |e| self.store.bad_entry(self.chain, frame.sequence, e);
+        let raw = Raw::parse(frame.bytes).map_err(malformed)?;
+        self.resolver.learn(&raw).map_err(malformed)?;
+        if matches!(raw.kind, Kind::Opening | Kind::Facts) {
+            return Ok(());
+        }
+        let Content::Entry(entry) = raw.decode().map_err(malformed)? else { return Ok(()) };
+        let id = (entry.session, entry.statement);
+        let kind = match &entry.event {
+            Event::Begin { .. } => {
+                self.running.entry(id).or_default().push_back(self.rows.len());
+                RowKind::Statement
+            }
+            Event::Prepare { .. } => RowKind::Prepare,
+            Event::SessionOpened(_) => RowKind::SessionOpened,
+            Event::SessionClosed { .. } => RowKind::SessionClosed,
+            Event::Alarm { .. } => RowKind::Alarm,
+            Event::Loaded { .. } => RowKind::Loaded,
+            Event::Execute | Event::End(_) | Event::Held { .. } | Event::Ruled { .. } | Event::Facts { .. } => {
+                self.join(id, frame, entry.time_ns, entry.event);
+                return Ok(());
+            }
+        };
+        let row = new_row(self.store, self.resolver, (self.chain, self.open), frame, kind, entry)?;
+        self.rows.push(row);
+        Ok(())
+    }
+
+    fn join(&mut self, id: (Option<SessionId>, u64), frame: &Frame<'_>, time_ns: i64, event: Event) {
+        let ends = matches!(event, Event::End(_));
+        let Some(running) = self.running.get_mut(&id) else { return };
+        if let Some(row) = running.front().and_then(|at| self.rows.get_mut(*at)) {
+            row.join(frame.sequence, frame.hash, time_ns, event);
+        }
+        if ends {
+            running.pop_front();
+        }
+    }
+
+    /// Adds what entries after this segment say of its rows.
+    fn join_later(&mut self, late: &Late) -> Result<(), Error> {
+        let rows = self.running.values().flatten().filter_map(|at| Some((*at, self.rows.get(*at)?)));
+        let mut wanted = Vec::new();
+        for (at, row) in rows {
+            let prefix = key::links(self.chain, row.sequence);
+            for pair in self.store.scan(Family::Index, &prefix, &prefix)? {
+                let (link, _) = pair?;
+                wanted.extend(link.last_chunk().map(|sequence| (u64::from_be_bytes(*sequence), at)));
+            }
+            if let Some(events) = late.get(&(self.chain, row.session, row.statement)) {
+                wanted.extend(events.iter().filter(|event| **event > row.sequence).map(|event| (*event, at)));
+            }
+        }
+        wanted.sort_unstable();
+        wanted.dedup();
+        for (sequence, at) in wanted {
+            let found = with_entry(self.store, self.chain, sequence, |frame, raw| {
+                Ok((frame.hash, raw.time_ns, raw.decode()?))
+            })?;
+            if let (Some((hash, time_ns, Content::Entry(entry))), Some(row)) = (found, self.rows.get_mut(at)) {
+                row.join(sequence, hash, time_ns, entry.event);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn new_row(
+    store: &Store,
+    resolver: &mut Resolver,
+    (chain, open): (ChainId, bool),
+    frame: &Frame<'_>,
+    kind: RowKind,
+    entry: querygate_record::Entry,
+) -> Result<Row, Error> {
+    let session_facts = match entry.session {
+        Some(session) => resolver.session(store, session)?,
+        None => None,
+    };
+    let facts = match &entry.event {
+        Event::Begin { facts, .. } | Event::Prepare { facts } => resolver.facts(store, chain, facts)?,
+        _ => None,
+    };
+    let (values, event) = match entry.event {
+        Event::Begin { values, .. } => (values, None),
+        Event::Prepare { .. } => (Vec::new(), None),
+        event => (Vec::new(), Some(event)),
+    };
+    Ok(Row {
+        kind,
+        chain,
+        sequence: frame.sequence,
+        previous: frame.previous,
+        hash: frame.hash,
+        time_ns: entry.time_ns,
+        origin: entry.origin,
+        session: entry.session,
+        statement: entry.statement,
+        session_facts,
+        facts,
+        values,
+        executions: 0,
+        hold: None,
+        outcome: None,
+        end: None,
+        open,
+        event,
+    })
+}
