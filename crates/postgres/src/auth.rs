@@ -201,7 +201,10 @@ fn send(next: State, parts: &[&[u8]]) -> Step {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scram::server::{ServerFirst, mock_verifier};
+    use crate::{
+        backend, fixtures,
+        scram::server::{ServerFirst, mock_verifier},
+    };
 
     fn login(channel: Channel) -> ServerLogin {
         ServerLogin::new("svc", Some(Password::new("secret".to_owned())), channel)
@@ -262,6 +265,31 @@ mod tests {
         let (answer, _) = ServerFirst::new(None).client_first(SCRAM_SHA_256, first, &verifier).unwrap();
         let (next, _) = sent(next.on(&Authentication::SaslContinue(&answer)));
         assert_eq!(next.on(&Authentication::Ok).unwrap_err(), LoginError::Unexpected);
+    }
+
+    #[test]
+    fn real_servers_are_answered_as_psql_answered_them() {
+        for name in ["md5", "cleartext"] {
+            let asked = fixtures::server(name);
+            let Ok(backend::Message::Authentication(step)) = backend::decode(&asked[0]) else { panic!() };
+            let user = if name == "md5" { "md5_user" } else { "clear_user" };
+            let password = Some(Password::new("pencil".to_owned()));
+            let (next, frame) = sent(ServerLogin::new(user, password, Channel::PlainDangerCleartext).on(&step));
+            assert_eq!(&frame[..], &fixtures::client(name).1[0].bytes()[..]);
+            assert!(matches!(next.on(&Authentication::Ok), Ok(Step::Done)));
+        }
+    }
+
+    #[test]
+    fn a_scram_log_in_ends_after_the_servers_proof() {
+        let (next, frame) = sent(login(Channel::Plain).on(&Authentication::Sasl { mechanisms: vec![SCRAM_SHA_256] }));
+        let stored = crate::scram::tests::verifier_with("secret", b"salt".to_vec(), 1);
+        let first = &frame[5 + SCRAM_SHA_256.len() + 1 + 4..];
+        let (answer, server) = ServerFirst::new(None).client_first(SCRAM_SHA_256, first, &stored).unwrap();
+        let (next, frame) = sent(next.on(&Authentication::SaslContinue(&answer)));
+        let proof = server.client_final(&frame[5..]).unwrap();
+        let Ok(Step::Wait(next)) = next.on(&Authentication::SaslFinal(&proof)) else { panic!() };
+        assert!(matches!(next.on(&Authentication::Ok), Ok(Step::Done)));
     }
 
     #[test]

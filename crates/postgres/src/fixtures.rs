@@ -30,7 +30,7 @@ fn bytes(name: &str, side: &str) -> BytesMut {
 }
 
 /// What the client sent: packets first, then frames.
-fn client(name: &str) -> (Vec<FirstPacket>, Vec<Frame>) {
+pub(crate) fn client(name: &str) -> (Vec<FirstPacket>, Vec<Frame>) {
     let mut buffer = bytes(name, "client");
     let mut packets = Vec::new();
     while !matches!(packets.last(), Some(FirstPacket::Startup(_) | FirstPacket::Cancel(_))) {
@@ -42,7 +42,7 @@ fn client(name: &str) -> (Vec<FirstPacket>, Vec<Frame>) {
 }
 
 /// What the server sent.
-fn server(name: &str) -> Vec<Frame> {
+pub(crate) fn server(name: &str) -> Vec<Frame> {
     let mut buffer = bytes(name, "server");
     if client(name).0.first() == Some(&FirstPacket::Ssl) {
         assert_eq!(&buffer.split_to(1)[..], b"N");

@@ -87,11 +87,11 @@ pub fn rewrite<E>(
 ) -> Result<usize, RowError<E>> {
     let start = out.len();
     let result = (|| {
-        let mut row = Rewriting::begin(frame, out)?;
-        for column in 0..row.fields {
+        let (mut row, fields) = begin(frame, out)?;
+        for column in 0..fields {
             row.replace(column, out, &mut f)?;
         }
-        row.finish(start, out)
+        finish(row, start, out)
     })();
     if result.is_err() {
         out.truncate(start);
@@ -108,21 +108,9 @@ pub fn rewrite_columns<E>(
 ) -> Result<usize, RowError<E>> {
     let start = out.len();
     let result = (|| {
-        let mut row = Rewriting::begin(frame, out)?;
-        let mut next = 0;
-        for &column in columns {
-            if column < next {
-                return Err(RowError::NotAscending);
-            }
-            if column >= row.fields {
-                return Err(RowError::NoSuchColumn { column, fields: row.fields });
-            }
-            row.skip(column - next)?;
-            row.replace(column, out, &mut f)?;
-            next = column + 1;
-        }
-        row.skip(row.fields - next)?;
-        row.finish(start, out)
+        let (mut row, fields) = begin(frame, out)?;
+        row.replace_columns(fields, columns, out, &mut f)?;
+        finish(row, start, out)
     })();
     if result.is_err() {
         out.truncate(start);
@@ -130,38 +118,100 @@ pub fn rewrite_columns<E>(
     result
 }
 
-/// A row in the middle of its rewriting. Invariant: `copied <= at <= frame.len()`; everything before `copied` is in `out`, rewritten.
-struct Rewriting<'a> {
-    frame: &'a [u8],
-    fields: usize,
+fn begin<'a, E>(frame: &'a [u8], out: &mut BytesMut) -> Result<(Rewriting<'a>, usize), RowError<E>> {
+    let fields = count(frame)?;
+    let claimed = frame.get(1..HEADER).and_then(|b| b.try_into().ok()).map(u32::from_be_bytes).unwrap_or_default();
+    if usize::try_from(claimed).ok().and_then(|length| length.checked_add(1)) != Some(frame.len()) {
+        return Err(malformed("length", Problem::BadValue { value: claimed.into() }).into());
+    }
+    out.reserve(frame.len());
+    Ok((Rewriting::new(frame, FIELDS_START, MESSAGE), fields))
+}
+
+fn finish<E>(mut row: Rewriting<'_>, start: usize, out: &mut BytesMut) -> Result<usize, RowError<E>> {
+    let surplus = row.rest().len();
+    if surplus > 0 {
+        return Err(malformed("end", Problem::Surplus { bytes: surplus }).into());
+    }
+    row.copy(out);
+    let length = i32::try_from(out.len() - start - 1).map_err(|_| RowError::TooLong)?;
+    if let Some(head) = out.get_mut(start + 1..start + HEADER) {
+        head.copy_from_slice(&length.to_be_bytes());
+    }
+    Ok(row.replaced)
+}
+
+/// Fields with their lengths in front, in the middle of their rewriting. Invariant: `copied <= at <= bytes.len()`; everything before `copied`
+/// is in the output, rewritten.
+pub(crate) struct Rewriting<'a> {
+    bytes: &'a [u8],
+    message: &'static str,
     copied: usize,
     at: usize,
-    replaced: usize,
+    /// Fields replaced so far.
+    pub(crate) replaced: usize,
 }
 
 impl<'a> Rewriting<'a> {
-    fn begin<E>(frame: &'a [u8], out: &mut BytesMut) -> Result<Rewriting<'a>, RowError<E>> {
-        let fields = count(frame)?;
-        let claimed = frame.get(1..HEADER).and_then(|b| b.try_into().ok()).map(u32::from_be_bytes).unwrap_or_default();
-        if usize::try_from(claimed).ok().and_then(|length| length.checked_add(1)) != Some(frame.len()) {
-            return Err(malformed("length", Problem::BadValue { value: claimed.into() }).into());
+    /// Begins at the first field; what comes before it is copied.
+    pub(crate) fn new(bytes: &'a [u8], at: usize, message: &'static str) -> Rewriting<'a> {
+        Rewriting { bytes, message, copied: 0, at, replaced: 0 }
+    }
+
+    fn error(&self, field: &'static str, problem: Problem) -> DecodeError {
+        DecodeError::Server(Malformed { message: self.message, field, problem })
+    }
+
+    /// What was not stepped over yet.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
+    /// Steps over bytes that are no field.
+    pub(crate) fn step(&mut self, count: usize) -> Result<(), DecodeError> {
+        if count > self.bytes.len() - self.at {
+            return Err(self.error("field count", Problem::EndsEarly));
         }
-        out.reserve(frame.len());
-        Ok(Rewriting { frame, fields, copied: 0, at: FIELDS_START, replaced: 0 })
+        self.at += count;
+        Ok(())
+    }
+
+    /// Replaces those of the next `fields` fields that are at `columns`, and steps over the others.
+    #[inline]
+    pub(crate) fn replace_columns<E>(
+        &mut self,
+        fields: usize,
+        columns: &[usize],
+        out: &mut BytesMut,
+        f: &mut impl FnMut(usize, Option<&[u8]>, &mut BytesMut) -> Result<Wrote, E>,
+    ) -> Result<(), RowError<E>> {
+        let mut next = 0;
+        for &column in columns {
+            if column < next {
+                return Err(RowError::NotAscending);
+            }
+            if column >= fields {
+                return Err(RowError::NoSuchColumn { column, fields });
+            }
+            self.skip(column - next)?;
+            self.replace(column, out, f)?;
+            next = column + 1;
+        }
+        Ok(self.skip(fields - next)?)
     }
 
     /// The length of the field at `at`; `None` for NULL. Moves behind the length.
     #[inline]
     fn length(&mut self) -> Result<Option<usize>, DecodeError> {
-        let head = self.frame.get(self.at..).and_then(|rest| rest.first_chunk::<LENGTH>());
-        let Some(head) = head else { return Err(malformed("field length", Problem::EndsEarly)) };
+        let head = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<LENGTH>());
+        let Some(head) = head else { return Err(self.error("field length", Problem::EndsEarly)) };
         self.at += LENGTH;
         match i32::from_be_bytes(*head) {
             -1 => Ok(None),
             length => match usize::try_from(length) {
-                Ok(bytes) if bytes <= self.frame.len() - self.at => Ok(Some(bytes)),
-                Ok(_) => Err(malformed("field", Problem::EndsEarly)),
-                Err(_) => Err(malformed("field length", Problem::BadValue { value: length.into() })),
+                Ok(bytes) if bytes <= self.bytes.len() - self.at => Ok(Some(bytes)),
+                Ok(_) => Err(self.error("field", Problem::EndsEarly)),
+                Err(_) => Err(self.error("field length", Problem::BadValue { value: length.into() })),
             },
         }
     }
@@ -185,7 +235,7 @@ impl<'a> Rewriting<'a> {
         let value = match self.length()? {
             None => None,
             Some(bytes) => {
-                let value = self.frame.get(self.at..self.at + bytes);
+                let value = self.bytes.get(self.at..self.at + bytes);
                 self.at += bytes;
                 value
             }
@@ -212,24 +262,16 @@ impl<'a> Rewriting<'a> {
         Ok(())
     }
 
+    /// Copies what was kept and stepped over.
+    pub(crate) fn copy(&mut self, out: &mut BytesMut) {
+        self.copy_until(self.at, out);
+    }
+
     /// Copies what was kept, up to `end`.
     #[inline]
     fn copy_until(&mut self, end: usize, out: &mut BytesMut) {
-        out.put_slice(self.frame.get(self.copied..end).unwrap_or_default());
+        out.put_slice(self.bytes.get(self.copied..end).unwrap_or_default());
         self.copied = end;
-    }
-
-    fn finish<E>(mut self, start: usize, out: &mut BytesMut) -> Result<usize, RowError<E>> {
-        let surplus = self.frame.len() - self.at;
-        if surplus > 0 {
-            return Err(malformed("end", Problem::Surplus { bytes: surplus }).into());
-        }
-        self.copy_until(self.at, out);
-        let length = i32::try_from(out.len() - start - 1).map_err(|_| RowError::TooLong)?;
-        if let Some(head) = out.get_mut(start + 1..start + HEADER) {
-            head.copy_from_slice(&length.to_be_bytes());
-        }
-        Ok(self.replaced)
     }
 }
 

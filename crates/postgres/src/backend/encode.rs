@@ -92,6 +92,27 @@ fn fields(out: &mut BytesMut, report: &ErrorReport<'_>) {
     out.put_u8(0);
 }
 
+/// An ErrorResponse or NoticeResponse (`kind`) of the fields given, letter and text: for a server's report of which some fields are
+/// changed or left out.
+pub fn report<'f>(
+    out: &mut BytesMut,
+    kind: u8,
+    fields: impl Iterator<Item = (u8, &'f [u8])>,
+) -> Result<(), EncodeError> {
+    write::frame(out, kind, |out| {
+        for (letter, text) in fields {
+            if letter == 0 || memchr::memchr(0, text).is_some() {
+                return Err(EncodeError::ZeroByte { field: "report" });
+            }
+            out.put_u8(letter);
+            out.put_slice(text);
+            out.put_u8(0);
+        }
+        out.put_u8(0);
+        Ok(())
+    })
+}
+
 /// AuthenticationOk.
 pub fn authentication_ok(out: &mut BytesMut) {
     write::bounded(out, kind::AUTHENTICATION, |out| out.put_u32(0));

@@ -143,6 +143,21 @@ fn an_error_keeps_its_fields_whatever_they_are() {
 }
 
 #[test]
+fn a_report_can_be_passed_on_with_fields_left_out() {
+    let bytes =
+        written(|out| encode::error(out, &ErrorReport { code: "22012", position: Some(8), ..ErrorReport::default() }));
+    let Message::ErrorResponse(fields) = decoded(&bytes) else { panic!() };
+    let same = written(|out| encode::report(out, kind::ERROR_RESPONSE, fields.iter()).unwrap());
+    assert_eq!(same, bytes);
+    let kept = fields.iter().filter(|(letter, _)| *letter != Fields::POSITION);
+    let less = written(|out| encode::report(out, kind::ERROR_RESPONSE, kept).unwrap());
+    assert!(matches!(decoded(&less), Message::ErrorResponse(f) if f.position().is_none() && f.code() == "22012"));
+    let mut out = BytesMut::new();
+    assert!(encode::report(&mut out, kind::ERROR_RESPONSE, [(b'M', &b"a\0b"[..])].into_iter()).is_err());
+    assert!(out.is_empty());
+}
+
+#[test]
 fn own_texts_are_cut_at_a_character_and_can_not_end_early() {
     let long = "ä".repeat(encode::OWN_TEXT_MAX);
     let report = ErrorReport { message: &long, detail: Some("a\0b"), ..ErrorReport::default() };

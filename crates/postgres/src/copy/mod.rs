@@ -1,4 +1,5 @@
-//! COPY's text and CSV formats, one row at a time: to fields and back, and rewriting some fields of a row while the others keep their bytes.
+//! COPY's formats. Text and CSV, one row at a time: to fields and back, and rewriting some fields of a row while the others keep their bytes;
+//! binary ([`BinaryCodec`]): rewriting only.
 //!
 //! As in COPY's documentation, with client_encoding UTF8 (the ENCODING option would change what the bytes mean). A server sends each row of a
 //! COPY TO STDOUT as one CopyData message, with a newline at its end.
@@ -13,8 +14,11 @@ use crate::{
     row::{RowError, Wrote},
 };
 
+mod binary;
 mod csv;
 mod text;
+
+pub use binary::BinaryCodec;
 
 /// A field's value; `None` is NULL.
 pub type Field<'a> = Option<Cow<'a, [u8]>>;

@@ -71,7 +71,7 @@ impl Binding {
 pub struct ClientFirst {
     password: Zeroizing<Vec<u8>>,
     binding: Binding,
-    nonce: String,
+    pub(super) nonce: String,
 }
 
 impl std::fmt::Debug for ClientFirst {

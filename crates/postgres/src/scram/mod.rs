@@ -70,4 +70,4 @@ fn is_nonce(text: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -77,7 +77,7 @@ pub fn mock_verifier(name: &str, key: &[u8; 32], iterations: u32) -> ScramVerifi
 #[derive(Debug)]
 pub struct ServerFirst {
     end_point: Option<Vec<u8>>,
-    nonce: String,
+    pub(super) nonce: String,
 }
 
 impl ServerFirst {

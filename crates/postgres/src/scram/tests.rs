@@ -9,16 +9,20 @@ use super::{
     server::{ScramError, ServerFinal, ServerFirst, mock_verifier},
     *,
 };
+use crate::{backend, fixtures, frontend};
 
 const ITERATIONS: u32 = 16;
 
 fn verifier(password: &str) -> ScramVerifier {
-    let salt = vec![3; 16];
+    verifier_with(password, vec![3; 16], ITERATIONS)
+}
+
+pub(crate) fn verifier_with(password: &str, salt: Vec<u8>, iterations: u32) -> ScramVerifier {
     let mut salted = [0; 32];
-    pbkdf2::pbkdf2_hmac::<Sha256>(password.as_bytes(), &salt, ITERATIONS, &mut salted);
+    pbkdf2::pbkdf2_hmac::<Sha256>(password.as_bytes(), &salt, iterations, &mut salted);
     let client_key = hmac(&salted, &[b"Client Key"]);
     let (stored_key, server_key) = (hash(&client_key), hmac(&salted, &[b"Server Key"]));
-    ScramVerifier { iterations: ITERATIONS, salt, stored_key, server_key }
+    ScramVerifier { iterations, salt, stored_key, server_key }
 }
 
 /// Our client against our server.
@@ -187,6 +191,40 @@ fn the_example_of_the_rfc_gives_its_proof() {
     assert_eq!(STANDARD.encode(proof), "dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=");
     let signature = hmac(&hmac(&salted, &[b"Server Key"]), &[auth_message.as_bytes()]);
     assert_eq!(STANDARD.encode(signature), "6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=");
+}
+
+#[test]
+fn a_real_exchange_is_repeated_byte_for_byte_from_both_sides() {
+    let sent = fixtures::client("scram").1;
+    let initial = frontend::password::sasl_initial(sent[0].body()).unwrap();
+    let (client_first, client_final) = (initial.data.unwrap(), frontend::password::sasl_response(sent[1].body()));
+    let answered = fixtures::server("scram");
+    let step = |frame| match backend::decode(frame).unwrap() {
+        backend::Message::Authentication(
+            backend::Authentication::SaslContinue(data) | backend::Authentication::SaslFinal(data),
+        ) => data,
+        other => panic!("{other:?}"),
+    };
+    let (server_first, server_final) = (step(&answered[1]), step(&answered[2]));
+
+    let nonce = std::str::from_utf8(client_first).unwrap().strip_prefix("n,,n=,r=").unwrap();
+    let mut client = client::ClientFirst::new("pencil", Binding::None);
+    client.nonce = nonce.to_owned();
+    assert_eq!(client.message(), client_first);
+    let (last, client) = client.server_first(server_first).unwrap();
+    assert_eq!(last, client_final);
+    client.server_final(server_final).unwrap();
+
+    let text = std::str::from_utf8(server_first).unwrap();
+    let (both, rest) = attribute(text, 'r').unwrap();
+    let (salt, rest) = attribute(rest, 's').unwrap();
+    let (salt, iterations) = (STANDARD.decode(salt).unwrap(), attribute(rest, 'i').unwrap().0.parse().unwrap());
+    let mut server = ServerFirst::new(None);
+    server.nonce = both.strip_prefix(nonce).unwrap().to_owned();
+    let stored = verifier_with("pencil", salt, iterations);
+    let (first, server) = server.client_first(initial.mechanism, client_first, &stored).unwrap();
+    assert_eq!(first, server_first);
+    assert_eq!(server.client_final(client_final).unwrap(), server_final);
 }
 
 #[test]
