@@ -158,19 +158,18 @@ impl Chain {
     /// Writes everything pushed since the last successful flush to the operating system, as one. Returns the number of the write (of the last
     /// one, when nothing was pushed).
     pub fn flush(&mut self) -> Result<Written, Error> {
-        self.shared.check()?;
         if self.open.is_empty() && self.full.is_empty() {
+            self.shared.check()?;
             return match self.dropped.take() {
                 Some(error) => Err(error),
                 None => Ok(self.shared.syncer.last()),
             };
         }
-        if let Err(error) = self.write() {
-            self.shared.syncer.fail(&error);
-            return Err(error);
-        }
         {
+            // Held over the write, so that closing can wait for it.
             let mut tip = self.tip.lock();
+            self.shared.check()?;
+            self.write().inspect_err(|error| self.shared.syncer.fail(error))?;
             tip.head = Head { chain: self.id, sequence: self.sequence, hash: self.hash };
             tip.bytes += self.pending as u64;
         }

@@ -20,6 +20,8 @@ pub struct Checkpoint {
     pub time_ns: i64,
     /// The hash of the checkpoint before it; zeros for the first.
     pub previous: Digest,
+    /// Whether every chain that this or an earlier checkpoint names has ended: nothing may be added to them any more.
+    pub seals: bool,
     /// Heads that changed since then.
     pub heads: Vec<Head>,
     /// The id of the key that signed it.
@@ -36,19 +38,18 @@ const HASH_DOMAIN: &[u8; 32] = b"querygate log: checkpoint hash 1";
 const KEY_ID_MAX: usize = 64;
 
 impl Checkpoint {
-    pub(crate) fn sign(number: u64, time_ns: i64, previous: Digest, heads: Vec<Head>, keys: &Keys) -> Checkpoint {
-        let key = keys.public_key().id();
-        let mut checkpoint = Checkpoint { number, time_ns, previous, heads, key, signature: [0; 64] };
-        checkpoint.signature = keys.signing.sign(&checkpoint.content()).to_bytes();
-        checkpoint
+    pub(crate) fn sign(mut self, keys: &Keys) -> Checkpoint {
+        self.signature = keys.signing.sign(&self.content()).to_bytes();
+        self
     }
 
-    /// The bytes that are signed: a fixed text, number, time, previous hash, key id and heads; integers little endian, lists preceded by their length.
+    /// The bytes that are signed: a fixed text, number, time, previous hash, whether it seals, key id and heads; integers little endian, lists preceded by their length.
     pub fn content(&self) -> Vec<u8> {
         let mut out = SIGNED_DOMAIN.to_vec();
         out.extend_from_slice(&self.number.to_le_bytes());
         out.extend_from_slice(&self.time_ns.to_le_bytes());
         out.extend_from_slice(&self.previous.0);
+        out.push(u8::from(self.seals));
         out.extend_from_slice(&(self.key.len() as u32).to_le_bytes());
         out.extend_from_slice(self.key.as_bytes());
         out.extend_from_slice(&(self.heads.len() as u32).to_le_bytes());
@@ -94,6 +95,7 @@ impl Checkpoint {
         let (number, rest) = rest.split_first_chunk()?;
         let (time, rest) = rest.split_first_chunk()?;
         let (previous, rest) = rest.split_first_chunk()?;
+        let (&seals, rest) = rest.split_first().filter(|(seals, _)| **seals <= 1)?;
         let (length, rest) = rest.split_first_chunk()?;
         let length = u32::from_le_bytes(*length) as usize;
         let (key, rest) = rest.split_at_checked(length.min(KEY_ID_MAX + 1))?;
@@ -115,6 +117,7 @@ impl Checkpoint {
             number: u64::from_le_bytes(*number),
             time_ns: i64::from_le_bytes(*time),
             previous: Digest(*previous),
+            seals: seals == 1,
             heads,
             key: String::from_utf8(key.to_vec()).ok()?,
             signature: *signature,
@@ -138,6 +141,7 @@ struct Exported {
     number: u64,
     time_ns: i64,
     previous: String,
+    seals: bool,
     heads: Vec<ExportedHead>,
     key: String,
     signature: String,
@@ -159,6 +163,7 @@ impl From<&Checkpoint> for Exported {
             number: c.number,
             time_ns: c.time_ns,
             previous: c.previous.to_string(),
+            seals: c.seals,
             heads: c.heads.iter().map(head).collect(),
             key: c.key.clone(),
             signature: STANDARD.encode(c.signature),
@@ -178,6 +183,7 @@ impl Exported {
             number: self.number,
             time_ns: self.time_ns,
             previous: digest_from_hex(&self.previous)?,
+            seals: self.seals,
             heads: self.heads.into_iter().map(head).collect::<Option<_>>()?,
             key: self.key,
             signature: STANDARD.decode(self.signature).ok()?.try_into().ok()?,

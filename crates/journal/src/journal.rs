@@ -5,25 +5,23 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::JoinHandle,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use parking_lot::{Condvar, Mutex};
-use querygate_record::Digest;
-use rocksdb::WriteBatch;
+use querygate_record::{Entry, Event, Origin};
 use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::{
     Chain, Checkpoint, Durability, Error, Keys, Options, PublicKey, Reader, SyncState, Written,
     chain::Tip,
-    chain_id::{ChainId, Head},
-    checkpoint::HEADS_MAX,
+    chain_id::ChainId,
     codec::Opening,
-    index::{SEGMENT_BYTES, SEGMENT_ENTRIES},
     indexer::Indexer,
     run::Mark,
-    store::{Family, Store},
+    signing::{Live, Signing, now_ns},
+    store::Store,
     sync::Syncer,
 };
 
@@ -50,34 +48,10 @@ pub(crate) struct Shared {
     closed: AtomicBool,
     signing: Mutex<Signing>,
     indexer: Mutex<Indexer>,
+    /// What opening found that is not as it should be, until it is written down.
+    warnings: Mutex<Vec<String>>,
     stop: Mutex<bool>,
     wake: Condvar,
-}
-
-/// The state of the checkpoints; its lock makes them one after another.
-struct Signing {
-    number: u64,
-    hash: Digest,
-    /// Chains open now, and what of each is signed.
-    live: Vec<Live>,
-    /// Heads of earlier chains that no checkpoint covers yet.
-    unsigned: Vec<Head>,
-}
-
-struct Live {
-    tip: Arc<Mutex<Tip>>,
-    signed: u64,
-    /// Entries indexed, and the chain's bytes when that was looked at.
-    indexed: (u64, u64),
-}
-
-impl Live {
-    /// How far the chain is, if it has enough that is not indexed.
-    fn due(&self) -> Option<Tip> {
-        let tip = *self.tip.lock();
-        let (entries, bytes) = self.indexed;
-        (tip.head.sequence - entries >= SEGMENT_ENTRIES || tip.bytes - bytes >= SEGMENT_BYTES).then_some(tip)
-    }
 }
 
 struct Handle {
@@ -93,27 +67,8 @@ impl Shared {
         self.syncer.check()
     }
 
-    /// Signs what changed since the last checkpoint; the last one again if nothing did.
-    fn checkpoint(&self) -> Result<Checkpoint, Error> {
-        let mut signing = self.signing.lock();
-        let heads = signing.changed();
-        if heads.is_empty() && signing.number > 0 {
-            let stored = self.store.get(Family::Checkpoints, &signing.number.to_be_bytes())?;
-            let decoded = stored.and_then(|bytes| Checkpoint::decode(&bytes).ok());
-            return decoded.ok_or_else(|| self.store.damaged(format!("checkpoint {} cannot be read", signing.number)));
-        }
-        // A checkpoint kept elsewhere must not name what a loss of power can still take.
-        self.syncer.sync_now(&self.store)?;
-        let checkpoint = Checkpoint::sign(signing.number + 1, now_ns(), signing.hash, heads, &self.keys);
-        let mut batch = WriteBatch::default();
-        let key = checkpoint.number.to_be_bytes();
-        batch.put_cf(self.store.family(Family::Checkpoints)?, key, checkpoint.encode());
-        for head in &checkpoint.heads {
-            batch.put_cf(self.store.family(Family::Meta)?, signed_key(head.chain), head.sequence.to_be_bytes());
-        }
-        self.store.write(batch, true).inspect_err(|error| self.syncer.fail(error))?;
-        signing.signed(&checkpoint);
-        Ok(checkpoint)
+    fn sign(&self, seals: bool) -> Result<Checkpoint, Error> {
+        self.signing.lock().sign(&self.store, &self.syncer, &self.keys, seals)
     }
 
     /// The keeper's whole life: checkpoints, and the index built behind.
@@ -124,7 +79,7 @@ impl Shared {
         while self.sleep(INDEX_INTERVAL) {
             let _ = self.index_live();
             if signed_at.elapsed() >= CHECKPOINT_INTERVAL {
-                let _ = self.checkpoint();
+                let _ = self.sign(false);
                 signed_at = Instant::now();
             }
         }
@@ -171,35 +126,13 @@ impl Shared {
     }
 }
 
-impl Signing {
-    fn changed(&self) -> Vec<Head> {
-        let live = self.live.iter().map(|live| (live.tip.lock().head, live.signed));
-        let changed = live.filter(|(head, signed)| head.sequence > *signed).map(|(head, _)| head);
-        self.unsigned.iter().copied().chain(changed).take(HEADS_MAX).collect()
-    }
-
-    fn signed(&mut self, checkpoint: &Checkpoint) {
-        (self.number, self.hash) = (checkpoint.number, checkpoint.hash());
-        self.unsigned.retain(|head| !checkpoint.heads.contains(head));
-        for live in &mut self.live {
-            let chain = live.tip.lock().head.chain;
-            if let Some(head) = checkpoint.heads.iter().find(|head| head.chain == chain) {
-                live.signed = head.sequence;
-            }
-        }
-        // A chain whose event loop is gone and whose last entry is signed (and its full segments indexed) needs no more attention.
-        self.live.retain(|live| {
-            Arc::strong_count(&live.tip) > 1 || live.due().is_some() || live.tip.lock().head.sequence > live.signed
-        });
-    }
-}
-
 impl Journal {
     /// Opens the log in a folder, or starts one. What an earlier run left unsigned is signed now.
     pub fn open(folder: &Path, options: Options) -> Result<Journal, Error> {
         let Options { durability, keys, cache_bytes, danger_accept_loss } = options;
-        let store = Store::open(folder, cache_bytes, danger_accept_loss)?;
-        let signing = recover(&store)?;
+        let (store, loss) = Store::open(folder, cache_bytes, danger_accept_loss)?;
+        let (signing, mut warnings) = Signing::recover(&store)?;
+        warnings.extend(loss.map(|why| format!("the log was opened although its last entries are lost: {why}")));
         let (mark, run) = Mark::set(&store)?;
         let shared = Arc::new(Shared {
             store: Arc::new(store),
@@ -211,11 +144,12 @@ impl Journal {
             closed: AtomicBool::new(false),
             signing: Mutex::new(signing),
             indexer: Mutex::default(),
+            warnings: Mutex::new(warnings),
             stop: Mutex::new(false),
             wake: Condvar::new(),
         });
-        if !shared.signing.lock().unsigned.is_empty() {
-            shared.checkpoint()?;
+        while shared.signing.lock().is_unsealed() {
+            shared.sign(true)?;
         }
         let spawn = |name: &str, life: fn(&Shared)| {
             let shared = shared.clone();
@@ -233,22 +167,34 @@ impl Journal {
         &self.handle.shared
     }
 
-    /// Opens a chain: one for each event loop.
+    /// Opens a chain: one for each event loop. Its first entry is signed at once, so that no chain can be slipped in while nothing runs.
     pub fn chain(&self) -> Result<Chain, Error> {
         let shared = self.shared();
         shared.check()?;
         let mut signing = shared.signing.lock();
         let (checkpoint, checkpoint_hash) = (signing.number, signing.hash);
         let opening = Opening { run: shared.run, checkpoint, checkpoint_hash, heads: signing.changed() };
-        let chain = Chain::open(self.handle.shared.clone(), ChainId(Uuid::now_v7()), &opening, now_ns())?;
+        let mut chain = Chain::open(self.handle.shared.clone(), ChainId(Uuid::now_v7()), &opening, now_ns())?;
         signing.live.push(Live { tip: chain.tip(), signed: 0, indexed: (0, 0) });
+        signing.sign(&shared.store, &shared.syncer, &shared.keys, false)?;
+        drop(signing);
+        let warnings = std::mem::take(&mut *shared.warnings.lock());
+        for detail in warnings {
+            let event = Event::Alarm { kind: "log".to_owned(), detail };
+            chain.push(&Entry { time_ns: now_ns(), session: None, statement: 0, origin: Origin::Gateway, event });
+        }
         Ok(chain)
+    }
+
+    /// What opening found that is not as it should be: for the operator. The first chain also writes it down as alarms.
+    pub fn warnings(&self) -> Vec<String> {
+        self.shared().warnings.lock().clone()
     }
 
     /// Signs the heads of all chains now, and syncs them. Returns the last checkpoint if nothing changed since.
     pub fn checkpoint(&self) -> Result<Checkpoint, Error> {
         self.shared().check()?;
-        self.shared().checkpoint()
+        self.shared().sign(false)
     }
 
     /// Asks for a sync that covers `write`; [`Journal::synced_through`] tells when it is done.
@@ -298,7 +244,9 @@ impl Journal {
         if shared.closed.swap(true, Ordering::AcqRel) {
             return Err(Error::Closed);
         }
-        let signed = shared.checkpoint().map(drop);
+        // Once closed, no chain begins a write; those under way are waited for.
+        shared.signing.lock().live.iter().for_each(|live| drop(live.tip.lock()));
+        let signed = shared.sign(true).map(drop);
         self.handle.stop();
         signed
     }
@@ -321,38 +269,4 @@ impl Drop for Handle {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-/// The state of signing as the database has it.
-fn recover(store: &Store) -> Result<Signing, Error> {
-    let last = store.last_at(Family::Checkpoints, &u64::MAX.to_be_bytes(), &[])?;
-    let (number, hash) = match last {
-        None => (0, Digest::default()),
-        Some((_, bytes)) => {
-            let checkpoint =
-                Checkpoint::decode(&bytes).map_err(|e| store.damaged(format!("the last checkpoint is {}", e.0)))?;
-            (checkpoint.number, checkpoint.hash())
-        }
-    };
-    let mut unsigned = Vec::new();
-    for chain in store.chains()? {
-        let signed = store.get(Family::Meta, &signed_key(chain))?;
-        let signed = signed.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_be_bytes);
-        if let Some(head) = store.head(chain)?.filter(|head| head.sequence > signed) {
-            unsigned.push(head);
-        }
-    }
-    Ok(Signing { number, hash, live: Vec::new(), unsigned })
-}
-
-fn signed_key(chain: ChainId) -> [u8; 17] {
-    let mut key = [b's'; 17];
-    key.iter_mut().skip(1).zip(chain.0.as_bytes()).for_each(|(to, from)| *to = *from);
-    key
-}
-
-/// Now, in nanoseconds since 1970-01-01 UTC.
-fn now_ns() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }

@@ -39,6 +39,7 @@ mod resolve;
 mod row;
 mod run;
 mod segment;
+mod signing;
 mod store;
 mod sync;
 mod verify;

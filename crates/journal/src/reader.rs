@@ -41,10 +41,6 @@ impl Reader {
         if self.beside { self.store.catch_up() } else { Ok(()) }
     }
 
-    pub(crate) fn is_beside(&self) -> bool {
-        self.beside
-    }
-
     /// The rows that a filter wants, by time, as the log stands now. Memory is bounded by the segments that overlap in time, about one for each event
     /// loop, not by the number of rows.
     pub fn search(&self, filter: &Filter) -> Result<Rows, Error> {

@@ -64,20 +64,27 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens for writing; makes the database when there is none.
-    pub fn open(folder: &Path, cache_bytes: usize, accept_loss: bool) -> Result<Store, Error> {
+    /// Opens for writing; makes the database when there is none. With `accept_loss`, also says what was lost, if anything was.
+    pub fn open(folder: &Path, cache_bytes: usize, accept_loss: bool) -> Result<(Store, Option<String>), Error> {
+        std::fs::create_dir_all(folder).map_err(Error::away)?;
+        // A torn record at the very end is a write that nobody was told of. Anything else that is damaged stops the start: skipping it
+        // (point-in-time) would lose entries without a word.
+        match Store::open_with(folder, cache_bytes, DBRecoveryMode::TolerateCorruptedTailRecords) {
+            Err(Error::Damaged { why, .. }) if accept_loss => {
+                let store = Store::open_with(folder, cache_bytes, DBRecoveryMode::PointInTime)?;
+                Ok((store, Some(why)))
+            }
+            opened => Ok((opened?, None)),
+        }
+    }
+
+    fn open_with(folder: &Path, cache_bytes: usize, recovery: DBRecoveryMode) -> Result<Store, Error> {
         let mut options = database_options();
         options.create_if_missing(true);
         options.create_missing_column_families(true);
-        // A torn record at the very end is a write that nobody was told of. Anything else that is damaged stops the start: skipping it
-        // (point-in-time) would lose entries without a word.
-        options.set_wal_recovery_mode(match accept_loss {
-            false => DBRecoveryMode::TolerateCorruptedTailRecords,
-            true => DBRecoveryMode::PointInTime,
-        });
-        options.set_track_and_verify_wals_in_manifest(!accept_loss);
+        options.set_track_and_verify_wals_in_manifest(!matches!(recovery, DBRecoveryMode::PointInTime));
+        options.set_wal_recovery_mode(recovery);
         options.set_max_open_files(OPEN_FILES_MAX);
-        std::fs::create_dir_all(folder).map_err(Error::away)?;
         let db = DB::open_cf_descriptors(&options, folder, families(cache_bytes)).map_err(|e| opening(folder, e))?;
         Ok(Store { db, folder: folder.to_owned(), _beside: None })
     }

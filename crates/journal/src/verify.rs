@@ -87,14 +87,17 @@ impl Reader {
             self.refresh()?;
             let mut verifier = Verifier::new(&self.store, keys)?;
             let first_bad = verifier.run(kept)?.err();
-            // Beside a gateway that moves entries from its log file to a table just now, they can be in neither for one look.
-            if first_bad.is_none() || attempt >= LOOKS_MAX || !self.is_beside() || !run::is_live(self.store.folder()) {
+            // Beside a gateway that moves entries from its log file to a table just now, they can be in neither for one look; inside it, entries and
+            // checkpoints that are read one after the other can be of different moments.
+            if first_bad.is_none() || attempt >= LOOKS_MAX || !run::is_live(self.store.folder()) {
                 return Ok(Report { first_bad, ..verifier.report });
             }
             attempt += 1;
         }
     }
 }
+
+const ADDED: &str = "it was added after the end of its chain was signed";
 
 /// Looks at a log that is being written, before something bad is believed.
 const LOOKS_MAX: u32 = 3;
@@ -127,6 +130,8 @@ struct Walk {
     signed: u64,
     /// The first entry of the batch that was read last.
     recent: u64,
+    /// Whether a checkpoint said that nothing more comes.
+    ended: bool,
 }
 
 impl<'a> Verifier<'a> {
@@ -154,6 +159,9 @@ impl<'a> Verifier<'a> {
             }
             self.claims.checkpoint(number, previous);
             check!(self.heads(&checkpoint));
+            if checkpoint.seals {
+                self.walks.values_mut().filter(|walk| walk.signed > 0).for_each(|walk| walk.ended = true);
+            }
             self.report.checkpoints += 1;
         }
         if let Some(kept) = kept {
@@ -191,10 +199,13 @@ impl<'a> Verifier<'a> {
                 return bad(1, "the whole chain is missing");
             };
             let walked = self.walk(head.chain, &mut walk, head.sequence);
-            let Walk { last, hash, signed, .. } = walk;
+            let Walk { last, hash, signed, ended, .. } = walk;
             walk.signed = walk.signed.max(head.sequence);
             self.walks.insert(head.chain, walk);
             check!(walked);
+            if ended && head.sequence > signed {
+                return bad(signed + 1, ADDED);
+            }
             if last < head.sequence {
                 return bad(last + 1, "it was cut off");
             }
@@ -235,10 +246,17 @@ impl<'a> Verifier<'a> {
         let chains: Vec<ChainId> = self.walks.keys().copied().collect();
         for chain in chains {
             let mut walk = self.walks.remove(&chain).unwrap_or_default();
-            let walked = self.walk(chain, &mut walk, u64::MAX);
-            self.report.unsigned += walk.last.saturating_sub(walk.signed);
-            self.walks.insert(chain, walk);
-            check!(walked);
+            check!(self.walk(chain, &mut walk, u64::MAX));
+            let Walk { last, signed, ended, .. } = walk;
+            let place = Place::Entry { chain, sequence: signed + 1, through: last.max(signed + 1) };
+            if ended && last > signed {
+                return Ok(Err(Bad { place, why: ADDED.to_owned() }));
+            }
+            // The first entry of a chain is signed before there is a second.
+            if signed == 0 && last > 1 {
+                return Ok(Err(Bad { place, why: "no checkpoint names its chain: it was slipped in".to_owned() }));
+            }
+            self.report.unsigned += last.saturating_sub(signed);
         }
         Ok(Ok(()))
     }
@@ -248,7 +266,8 @@ impl<'a> Verifier<'a> {
         if walk.last >= to {
             return Ok(Ok(()));
         }
-        for batch in self.store.batches(&chain, walk.last + 1)? {
+        let next = if walk.last == 0 { 0 } else { walk.recent + 1 };
+        for batch in self.store.batches(&chain, next)? {
             let (first, value) = batch?;
             if let Err(bad) = self.batch(chain, walk, first, &value) {
                 return Ok(Err(bad));
@@ -266,7 +285,10 @@ impl<'a> Verifier<'a> {
             why: why.to_owned(),
         };
         let expected = walk.last + 1;
-        if first != expected {
+        if first < expected {
+            return Err(bad(first, first, "it is there twice"));
+        }
+        if first > expected {
             return Err(bad(expected, first.saturating_sub(1), "it is missing"));
         }
         let frames = Frames::parse(chain, first, value)

@@ -235,6 +235,17 @@ fn cutting_the_whole_second_run_is_noticed_against_a_kept_checkpoint() {
 }
 
 #[test]
+fn a_batch_laid_over_another_is_named() {
+    let (log, _) = written();
+    change(&log, "batches", |pairs| {
+        let keys = batches(pairs);
+        let value = pairs[&keys[3]].clone();
+        pairs.insert([&keys[3][..16], &(first(&keys[3]) + 1).to_be_bytes()].concat(), value);
+    });
+    names(&check(&log, None), 12);
+}
+
+#[test]
 fn a_deleted_chain_is_missed() {
     let (log, _) = written();
     change(&log, "batches", |pairs| batches(pairs).iter().for_each(|key| drop(pairs.remove(key))));
@@ -282,6 +293,66 @@ fn entries_after_the_last_checkpoint_are_counted_as_unsigned() {
     assert_eq!((report.first_bad, report.unsigned, report.entries), (None, 4, 5));
     journal.checkpoint().unwrap();
     assert_eq!(check(&log, None).unsigned, 0);
+}
+
+/// Appends a well-formed entry to the first chain, as someone without the signing key can.
+fn append(pairs: &mut Pairs) {
+    let keys = batches(pairs);
+    let last = &keys[keys.len() - 1];
+    let value = pairs[last].clone();
+    let (mut at, mut next) = (33, first(last));
+    while at < value.len() {
+        at += 12 + u32::from_le_bytes(value[at..at + 4].try_into().unwrap()) as usize;
+        next += 1;
+    }
+    let key = [&last[..16], &next.to_be_bytes()].concat();
+    pairs.insert(key, value);
+    rehash(pairs);
+}
+
+#[test]
+fn entries_added_to_an_ended_chain_are_named_and_a_restart_does_not_sign_them() {
+    let (log, _) = written();
+    change(&log, "batches", append);
+    names(&check(&log, None), 27);
+    let journal = log.open();
+    assert_eq!(journal.warnings().len(), 1, "{:?}", journal.warnings());
+    drop(journal.chain().unwrap());
+    journal.close().unwrap();
+    names(&check(&log, None), 27);
+}
+
+#[test]
+fn a_chain_slipped_in_is_named_and_a_restart_does_not_sign_it() {
+    let (log, _) = written();
+    change(&log, "batches", |pairs| {
+        let copies: Vec<_> =
+            batches(pairs).iter().map(|key| ([&[0; 16], &key[16..]].concat(), pairs[key].clone())).collect();
+        pairs.extend(copies);
+        rehash(pairs);
+    });
+    names(&check(&log, None), 1);
+    let journal = log.open();
+    assert_eq!(journal.warnings().len(), 1, "{:?}", journal.warnings());
+    journal.close().unwrap();
+    names(&check(&log, None), 1);
+}
+
+#[test]
+fn a_run_that_was_not_closed_is_signed_at_the_next_start() {
+    let log = Log::new();
+    let journal = log.open();
+    let mut chain = journal.chain().unwrap();
+    begin(&mut chain, 1, SessionId(Uuid::nil()), 1, "SELECT 1");
+    chain.flush().unwrap();
+    drop((chain, journal));
+    assert_eq!(check(&log, None).unsigned, 2);
+    let journal = log.open();
+    assert!(journal.warnings().is_empty(), "{:?}", journal.warnings());
+    assert_eq!(check(&log, None).unsigned, 0);
+    drop(journal);
+    change(&log, "batches", append);
+    names(&check(&log, None), 4);
 }
 
 #[test]
