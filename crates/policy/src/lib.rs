@@ -41,6 +41,8 @@ mod masked;
 mod policy;
 mod roles;
 mod set;
+#[cfg(test)]
+mod testing;
 mod view;
 
 pub use bind::{Bound, Mode};

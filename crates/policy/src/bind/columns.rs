@@ -76,7 +76,8 @@ impl Bound {
 
     fn bind_section(&mut self, section: &TableSection, relation: &Relation, earlier: Option<&Bound>, reasons: &mut Reasons) {
         if !holds_rows(relation) {
-            let message = format!("{} is a {:?}: what it shows is masked where its tables are", section.qualified(), relation.kind);
+            let what = kind(relation);
+            let message = format!("{} is a {what}: what it shows is masked where its tables are", section.qualified());
             self.report(Severity::Error, section.span.clone(), message, "mask the columns of the tables that it reads".to_owned());
             return;
         }
@@ -177,6 +178,16 @@ impl Bound {
 
     fn identity(&self, section: &TableSection, column: &str) -> Option<ColumnId> {
         self.identities.get(&(section.qualified(), column.to_owned())).copied()
+    }
+}
+
+fn kind(relation: &Relation) -> &'static str {
+    match relation.kind {
+        RelationKind::View => "view",
+        RelationKind::MaterializedView => "materialised view",
+        RelationKind::Sequence => "sequence",
+        RelationKind::Composite => "composite type",
+        RelationKind::Table | RelationKind::Partitioned | RelationKind::Foreign => "system table",
     }
 }
 

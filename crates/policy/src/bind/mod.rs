@@ -134,3 +134,6 @@ impl Bound {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

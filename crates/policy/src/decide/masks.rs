@@ -20,6 +20,7 @@ impl Bound {
             return Err(("masked: unanalysed".into(), words::not_understood(why)));
         }
         self.check_tables(statement, view)?;
+        self.check_temporary(statement, view)?;
         self.check_opaque(statement)?;
         self.check_uses(statement, view)?;
         self.check_writes(statement, view)?;
@@ -34,6 +35,18 @@ impl Bound {
     fn check_tables(&self, statement: &Statement, view: &RoleView) -> Result<(), Refused> {
         match statement.tables.iter().find_map(|t| view.refused.get(&t.relation)) {
             Some(table) => Err((format!("table: {}", table.name).into(), words::refused_table(table))),
+            None => Ok(()),
+        }
+    }
+
+    /// A temporary relation would hide the table of the same name, and with it the masks, from whoever reads the statements that follow.
+    fn check_temporary(&self, statement: &Statement, view: &RoleView) -> Result<(), Refused> {
+        let hides = |name: &&String| {
+            let namesakes = self.catalog.relations().filter(|r| *r.name == ***name);
+            namesakes.into_iter().any(|r| view.masks_table(r.oid) || view.refused.contains_key(&r.oid))
+        };
+        match statement.temporary.iter().find(hides) {
+            Some(name) => Err((format!("temporary: {name}").into(), words::hiding(name))),
             None => Ok(()),
         }
     }

@@ -123,6 +123,17 @@ pub(super) fn refused_table(table: &RefusedTable) -> Refusal {
     }
 }
 
+/// A temporary relation with the name of a masked one.
+pub(super) fn hiding(name: &str) -> Refusal {
+    Refusal {
+        kind: RefusalKind::Blocked,
+        message: format!("blocked by policy: a temporary relation may not be named {name}"),
+        detail: format!("columns of a permanent relation named {name} are masked from you"),
+        hint: "choose another name".to_owned(),
+        position: None,
+    }
+}
+
 /// A column that may not be read at all.
 pub(super) fn refused_column(name: &str) -> Refusal {
     Refusal {
