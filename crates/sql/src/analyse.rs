@@ -2,17 +2,19 @@
 
 use std::{ops::Range, sync::Arc};
 
+use foldhash::HashMap;
 use querygate_record::{Barrier, Effect, TransactionChange};
 
 use crate::{
     analysis::Analysis,
     catalog::Catalog,
+    effect::{self, Outcome},
     guard::{self, Part},
-    postgres::parser,
+    literals::literals,
     query::Rows,
-    resolve::{Column, Scope, Source},
+    resolve::{Column, Source},
     session::Settings,
-    statement::{EffectOn, Origin, Output, Refusal, RefusalKind, Statement},
+    statement::{EffectOn, Literal, Origin, Output, Refusal, RefusalKind, Statement},
 };
 
 /// How large a text may be. A text over a limit is refused before it is parsed.
@@ -41,29 +43,61 @@ impl Default for Limits {
 pub fn analyse(text: &str, catalog: &Catalog, settings: &Settings, limits: &Limits) -> Vec<Statement> {
     let parts = match guard::read(text, limits) {
         Ok(parts) => parts,
-        Err(refusal) => return vec![not_understood(0..text.len(), "", refusal)],
+        Err(refusal) => return vec![not_understood(0..text.len(), Vec::new(), refusal)],
     };
     let mut settings = settings.clone();
     let mut statements = Vec::with_capacity(parts.len());
     for part in &parts {
-        let statement = match understand(part, catalog, &mut settings) {
-            Ok(statement) => statement,
-            Err(refusal) if refusal.kind == RefusalKind::Unparsed => return vec![not_understood(0..text.len(), "", refusal)],
-            Err(refusal) => not_understood(part.range.clone(), "", refusal),
-        };
+        let statement = understand(text, part, catalog, &settings);
+        if statement.unanalysed.as_ref().is_some_and(|refusal| refusal.kind == RefusalKind::Unparsed) {
+            let literals = parts.iter().flat_map(|part| literals(&part.tokens, &HashMap::default(), false)).collect();
+            return statement.unanalysed.map(|refusal| not_understood(0..text.len(), literals, refusal)).into_iter().collect();
+        }
+        carry(&mut settings, &statement);
         statements.push(statement);
     }
     statements
 }
 
-/// One statement of the text. What it makes or sets counts for those after it.
-fn understand(part: &Part<'_>, catalog: &Catalog, settings: &mut Settings) -> Result<Statement, Refusal> {
+/// One statement of the text.
+fn understand(text: &str, part: &Part<'_>, catalog: &Catalog, settings: &Settings) -> Statement {
     let mut analysis = Analysis::new(catalog, settings);
-    let query = parser::whole(&part.tokens, |parser| parser.parse_query())?;
-    let rows = analysis.query(&query, &Scope::default())?;
-    let mut statement = Statement { range: part.range.clone(), tag: "SELECT", outputs: (!analysis.no_rows).then(|| outputs(&rows)).flatten(), ..empty() };
+    match effect::statement(&mut analysis, text, &part.tokens) {
+        Ok(outcome) => finished(part, outcome, analysis),
+        Err(refusal) => not_understood(part.range.clone(), literals(&part.tokens, &HashMap::default(), false), refusal),
+    }
+}
+
+/// What a statement sets or makes counts for those after it in the same text.
+fn carry(settings: &mut Settings, statement: &Statement) {
+    settings.temporary.extend(statement.temporary.iter().cloned());
+    if let Barrier::Constant { setting, values, .. } = &statement.barrier
+        && setting == "search_path"
+    {
+        let named = |value: &String| if value == "$user" { settings.user.clone() } else { value.clone() };
+        settings.search_path = values.iter().map(named).filter(|schema| !schema.is_empty()).collect();
+    }
+}
+
+/// Everything that was found of a statement, in one.
+fn finished(part: &Part<'_>, outcome: Outcome, analysis: Analysis<'_>) -> Statement {
+    let barrier = if outcome.barrier.is_some() { outcome.barrier } else { analysis.barrier.clone() };
+    let temporary = outcome.temporary.into_iter().chain(analysis.made_temporary.iter().cloned()).collect();
+    let mut statement = Statement {
+        range: part.range.clone(),
+        tag: outcome.tag,
+        outputs: outcome.outputs,
+        literals: literals(&part.tokens, &analysis.literals, outcome.secret),
+        transaction: outcome.transaction,
+        barrier,
+        copy: outcome.copy,
+        copy_query: outcome.copy_query,
+        named: outcome.named,
+        temporary,
+        ..empty()
+    };
     fill(&mut statement, analysis);
-    Ok(statement)
+    statement
 }
 
 /// A query's result columns as policy and wire need them; none where some aren't known.
@@ -97,9 +131,9 @@ fn fill(statement: &mut Statement, analysis: Analysis<'_>) {
 }
 
 /// The one place where "not understood" becomes the effect `unanalysed`.
-fn not_understood(range: Range<usize>, tag: &'static str, refusal: Refusal) -> Statement {
+fn not_understood(range: Range<usize>, literals: Vec<Literal>, refusal: Refusal) -> Statement {
     let effect = EffectOn { effect: Effect::Unanalysed, object: "".into(), bounded: true, columns: Vec::new() };
-    Statement { range, tag, effects: vec![effect], unanalysed: Some(refusal), ..empty() }
+    Statement { range, effects: vec![effect], unanalysed: Some(refusal), literals, ..empty() }
 }
 
 fn empty() -> Statement {
@@ -123,13 +157,5 @@ fn empty() -> Statement {
         copy_query: None,
         named: None,
         temporary: Vec::new(),
-    }
-}
-
-impl Analysis<'_> {
-    /// A data-modifying part of a query; its RETURNING columns.
-    pub(crate) fn write(&mut self, statement: &sqlparser::ast::Statement, _scope: &Scope<'_>) -> Result<Rows, Refusal> {
-        use sqlparser::ast::Spanned;
-        Err(self.unsupported("writing query", statement.span()))
     }
 }

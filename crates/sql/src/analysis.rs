@@ -141,7 +141,10 @@ impl<'a> Analysis<'a> {
     /// A value that goes into a construct: whatever table columns it still is become uses of it.
     pub(crate) fn used(&mut self, value: &Value, construct: &str) {
         match &value.source {
-            Source::Plain { column, .. } => self.column_use(*column, construct, value.position),
+            Source::Plain { column, .. } => {
+                self.column_use(*column, construct, value.position);
+                self.generated_use(*column, value.position);
+            }
             Source::Row(columns) => {
                 for column in columns.iter() {
                     if let Source::Plain { column, .. } = column.value.source {
@@ -151,6 +154,16 @@ impl<'a> Analysis<'a> {
                 }
             }
             Source::Derived(_) => {}
+        }
+    }
+
+    /// Using a generated column uses the columns that it is computed from. As a plain result column it is masked like any other.
+    fn generated_use(&mut self, column: ColumnId, position: Option<Position>) {
+        let catalog = self.catalog;
+        let Some(relation) = catalog.relation(column.table) else { return };
+        let Some(held) = relation.attribute(column.attribute).filter(|held| held.generated) else { return };
+        for from in held.generated_from.iter().filter_map(|number| relation.attribute(*number)) {
+            self.column_use(from.id, format!("generated column {}", held.name), position);
         }
     }
 
@@ -175,6 +188,20 @@ impl<'a> Analysis<'a> {
                     held.push(*column);
                 }
             }
+        }
+    }
+
+    /// Takes over which columns another analysis' literals and parameters belong to.
+    pub(crate) fn take_slots(&mut self, within: Analysis<'_>) {
+        for (position, columns) in within.literals {
+            let held = self.literals.entry(position).or_default();
+            held.extend(columns.into_iter().filter(|column| !held.contains(column)).collect::<Vec<_>>());
+        }
+        if self.parameters.len() < within.parameters.len() {
+            self.parameters.resize(within.parameters.len(), Vec::new());
+        }
+        for (held, columns) in self.parameters.iter_mut().zip(within.parameters) {
+            held.extend(columns.into_iter().filter(|column| !held.contains(column)).collect::<Vec<_>>());
         }
     }
 

@@ -16,17 +16,21 @@
 mod analyse;
 mod analysis;
 pub mod catalog;
+mod effect;
 mod functions;
 mod guard;
+mod literals;
 mod postgres;
 mod query;
 mod resolve;
 pub mod session;
-mod settings;
+pub mod settings;
 pub mod statement;
 mod system_catalog;
 #[cfg(test)]
 mod test_catalog;
 mod view;
+mod write;
 
 pub use analyse::{Limits, analyse};
+pub use literals::fingerprint;

@@ -3,10 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    Limits,
     analysis::{Analysis, Found, VIEW_DEPTH},
     catalog::{Relation, RelationKind},
-    guard,
     postgres::parser,
     resolve::{Column, Scope},
     session::Settings,
@@ -45,10 +43,7 @@ fn expand(analysis: &Analysis<'_>, relation: &Relation, text: &str) -> Result<Vi
     let mut inside = Analysis::new(analysis.catalog, &settings);
     inside.view = Some(format!("{kind} {}", relation.qualified).into());
     inside.view_depth = analysis.view_depth + 1;
-    let limits = Limits { bytes: usize::MAX, ..Limits::default() };
-    let parts = guard::read(text, &limits)?;
-    let [part] = parts.as_slice() else { return Err(refusal(relation)) };
-    let query = parser::whole(&part.tokens, |parser| parser.parse_query())?;
+    let query = parser::query(text)?;
     let result = inside.query(&query, &Scope::default())?;
     if result.open {
         return Err(refusal(relation));

@@ -1,13 +1,17 @@
 //! From our tokens to the parser's, so that it never cuts a text by its own rules.
 
 use sqlparser::{
+    ast::Query,
     dialect::PostgreSqlDialect,
     parser::{Parser, ParserError},
     tokenizer::{Location, Span, Token as Parsed, TokenWithSpan},
 };
 
 use super::lexer::{Kind, Token};
-use crate::statement::{Refusal, RefusalKind};
+use crate::{
+    Limits, guard,
+    statement::{Refusal, RefusalKind},
+};
 
 /// Nesting that the parser follows; the guard has bounded the tokens before, so this only has to be above what the guard lets through.
 const RECURSION_LIMIT: usize = 400;
@@ -16,8 +20,7 @@ static DIALECT: PostgreSqlDialect = PostgreSqlDialect {};
 
 /// A parser over these tokens. Spans of its tree have line 1, and as column the character in the whole text, from 1.
 pub fn over(tokens: &[Token<'_>]) -> Parser<'static> {
-    let tokens = tokens.iter().map(converted).collect();
-    Parser::new(&DIALECT).with_recursion_limit(RECURSION_LIMIT).with_tokens_with_locations(tokens)
+    Parser::new(&DIALECT).with_recursion_limit(RECURSION_LIMIT).with_tokens_with_locations(all_converted(tokens))
 }
 
 /// Parses all tokens by one of the parser's methods.
@@ -37,6 +40,22 @@ pub fn whole<T>(
     }
 }
 
+/// Parses a text that is one query, such as a view's definition as the server prints it.
+///
+/// # Errors
+/// It is beyond the limits, or isn't one query that the parser knows.
+pub fn query(text: &str) -> Result<Query, Refusal> {
+    let parts = guard::read(text, &Limits::default())?;
+    let refused = || Refusal {
+        kind: RefusalKind::Unparsed,
+        construct: "a text that is not one query".into(),
+        position: None,
+        hint: "write one query".into(),
+    };
+    let [part] = parts.as_slice() else { return Err(refused()) };
+    whole(&part.tokens, |parser| parser.parse_query()).map(|query| *query)
+}
+
 /// The parser's own words may quote a literal, so only the place is told.
 fn refusal(tokens: &[Token<'_>], parser: &mut Parser<'static>, error: &ParserError) -> Refusal {
     let column = parser.peek_token_ref().span.start.column;
@@ -54,6 +73,32 @@ fn refusal(tokens: &[Token<'_>], parser: &mut Parser<'static>, error: &ParserErr
         construct: construct.into(),
         position: token.map(|t| t.position),
         hint: "write the statement in a simpler form".into(),
+    }
+}
+
+/// The parser doesn't know `TABLE t`, which is `SELECT * FROM t`. The keyword begins a query only where nothing else can stand.
+fn all_converted(tokens: &[Token<'_>]) -> Vec<TokenWithSpan> {
+    let mut found = Vec::with_capacity(tokens.len() + 2);
+    let mut before: Option<&Token<'_>> = None;
+    for token in tokens {
+        let converted = converted(token);
+        if token.is_word("table") && before.is_none_or(begins_query) {
+            let span = converted.span;
+            let words = [Parsed::make_word("select", None), Parsed::Mul, Parsed::make_word("from", None)];
+            found.extend(words.map(|token| TokenWithSpan { token, span }));
+        } else {
+            found.push(converted);
+        }
+        before = Some(token);
+    }
+    found
+}
+
+fn begins_query(before: &Token<'_>) -> bool {
+    match before.kind {
+        Kind::Operator => matches!(&*before.value, "(" | ")"),
+        Kind::Word => matches!(&*before.value, "union" | "except" | "intersect" | "all" | "distinct"),
+        _ => false,
     }
 }
 
@@ -159,7 +204,6 @@ fn operator(text: &str) -> Parsed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Limits, guard};
 
     fn parsed(text: &str) -> Result<String, Refusal> {
         let parts = guard::read(text, &Limits::default())?;
@@ -171,6 +215,14 @@ mod tests {
         assert_eq!(parsed("SELECT U&\"d\\0061t\\+000061\" FROM t").unwrap(), "SELECT \"data\" FROM t");
         assert_eq!(parsed("SELECT 'a'\n'b', a=-1, b@>c").unwrap(), "SELECT 'ab', a = -1, b @> c");
         assert_eq!(parsed("SELECT ſelect").unwrap(), "SELECT ſelect");
+    }
+
+    #[test]
+    fn table_commands_are_queries() {
+        assert_eq!(parsed("TABLE ONLY t ORDER BY 1").unwrap(), "SELECT * FROM ONLY t ORDER BY 1");
+        assert_eq!(parsed("SELECT 1 UNION ALL TABLE t").unwrap(), "SELECT 1 UNION ALL SELECT * FROM t");
+        assert_eq!(parsed("WITH x AS (TABLE t) TABLE x").unwrap(), "WITH x AS (SELECT * FROM t) SELECT * FROM x");
+        assert!(parsed("SELECT f(a) table FROM t").is_err());
     }
 
     #[test]

@@ -9,6 +9,8 @@ mod label;
 mod name;
 mod operator;
 mod select;
+#[cfg(test)]
+mod tests;
 mod with;
 
 use std::sync::Arc;

@@ -8,7 +8,6 @@ mod scope;
 mod types;
 
 pub(crate) use candidates::{Candidate, Choice, choose};
-#[allow(unused_imports)]
-pub(crate) use relation::Named;
+pub(crate) use relation::{Named, temporary};
 pub(crate) use scope::{Column, Cte, From, Item, Scope, Slot, Source, Value};
 pub(crate) use types::{Ty, oid};

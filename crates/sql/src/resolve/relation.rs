@@ -132,7 +132,6 @@ impl<'a> Analysis<'a> {
         }
         for from in column.generated_from.iter().filter_map(|number| relation.attribute(*number)) {
             self.read(from.id);
-            self.column_use(from.id, format!("generated column {}", column.name), value.position);
         }
         for function in column.default_functions.iter().filter(|_| column.generated) {
             let name = self.catalog.function_name(*function);

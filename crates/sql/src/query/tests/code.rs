@@ -1,0 +1,83 @@
+use super::*;
+use querygate_record::Effect;
+
+fn trusted_objects(text: &str) -> Vec<String> {
+    one(text).opaque.iter().map(|opaque| opaque.object.to_string()).collect()
+}
+
+#[test]
+fn user_code_is_named_with_what_policy_may_trust() {
+    for (text, object) in [
+        ("SELECT cust_ssn(1)", "public.cust_ssn"),
+        ("SELECT id, secret_len(id) FROM pad", "public.secret_len"),
+        ("SELECT * FROM all_customers()", "public.all_customers"),
+        ("SELECT who FROM directory()", "public.directory"),
+        ("SELECT public.atomic_mail(1)", "public.atomic_mail"),
+        ("SELECT 1 >>> 2", "public.richer"),
+        ("SELECT 1 OPERATOR(public.>>>) 2", "public.richer"),
+        ("SELECT ROW(3)::cust_ref::text", "public.ref_text"),
+        ("SELECT CAST(ROW(3)::cust_ref AS text)", "public.ref_text"),
+        ("SELECT gather(id) FROM pad", "public.gather"),
+        ("SELECT 5::big_spender", "public.known_limit"),
+        ("SELECT big_spender '5'", "public.known_limit"),
+        ("SELECT '{5}'::big_spender[]", "public.known_limit"),
+        ("SELECT upper(c) FROM customers c", "public.upper"),
+        ("SELECT upper(ROW(1)::customers)", "public.upper"),
+        ("SELECT staff.lower('a')", "staff.lower"),
+        ("SELECT id FROM pad ORDER BY cust_ssn(id)", "public.cust_ssn"),
+        ("SELECT order_total(1)", "public.order_total"),
+        ("SELECT gather(id) OVER () FROM pad", "public.gather"),
+    ] {
+        assert_eq!(trusted_objects(text), [object], "{text}");
+        assert!(one(text).effects.iter().any(|effect| effect.effect == Effect::Call && &*effect.object == object), "{text}");
+    }
+    // A prefix operator outside the parser's own is not understood at all.
+    refused("SELECT @@@ 3");
+    refused("SELECT OPERATOR(public.@@@) 3");
+}
+
+#[test]
+fn a_user_s_overload_that_can_t_take_the_argument_doesn_t_count() {
+    for text in [
+        "SELECT upper(full_name) FROM customers",
+        "SELECT upper('abc')",
+        "SELECT upper(full_name || 'x') FROM customers",
+        "SELECT upper(max(full_name)) FROM customers",
+        "SELECT upper(coalesce(full_name, 'x')) FROM customers",
+        "SELECT lower(full_name) FROM customers",
+        "SELECT 1 + 2, 'a' || 'b', now() - interval '1 day'",
+        "SELECT 5::text, orders.id::text, full_name::varchar, total::text FROM customers, orders",
+    ] {
+        assert!(opaque(text).is_empty(), "{text}: {:?}", opaque(text));
+    }
+    let staff = Settings { search_path: vec!["staff".to_owned(), "public".to_owned()], ..settings() };
+    assert!(under("SELECT lower(full_name) FROM public.customers", &staff).opaque.is_empty());
+    let staff = Settings { search_path: vec!["staff".to_owned(), "pg_catalog".to_owned()], ..settings() };
+    assert_eq!(under("SELECT lower(full_name) FROM public.customers", &staff).opaque.len(), 1);
+}
+
+#[test]
+fn what_the_server_s_own_functions_reach_is_known() {
+    assert!(opaque("SELECT count(*), percentile_cont(0.5) WITHIN GROUP (ORDER BY total), array_agg(id ORDER BY id) FROM orders").is_empty());
+    assert!(opaque("SELECT jsonb_agg(to_jsonb(p) ORDER BY id) FROM products p").is_empty());
+    assert!(opaque("SELECT g, g * 2 FROM generate_series(1, 3) g").is_empty());
+    assert!(opaque("SELECT key, value FROM jsonb_each('{}'::jsonb)").is_empty());
+    assert_eq!(opaque("SELECT pg_read_file('/etc/passwd')"), ["function pg_catalog.pg_read_file"]);
+    assert_eq!(opaque("SELECT query_to_xml('select 1', true, true, '')"), ["function pg_catalog.query_to_xml"]);
+    assert_eq!(opaque("SELECT * FROM pg_stats"), ["system relation pg_catalog.pg_stats"]);
+    assert_eq!(opaque("SELECT reltuples FROM pg_class"), ["system column pg_catalog.pg_class"].map(|s| format!("{s}.reltuples")));
+    assert!(opaque("SELECT relname FROM pg_class").is_empty());
+    assert!(opaque("SELECT current_setting('search_path'), current_user, current_date").is_empty());
+    assert_eq!(opaque("SELECT set_config('search_path', 'staff', false)"), ["function pg_catalog.set_config"]);
+}
+
+#[test]
+fn functions_in_from_give_their_columns() {
+    assert_eq!(outputs("SELECT * FROM generate_series(1, 3) AS g(n)"), ["n"]);
+    assert_eq!(outputs("SELECT * FROM generate_series(1, 3) WITH ORDINALITY"), ["generate_series", "ordinality"]);
+    assert_eq!(outputs("SELECT * FROM directory()"), ["who", "reach"]);
+    assert_eq!(outputs("SELECT email FROM all_customers()"), ["email"]);
+    assert_eq!(outputs("SELECT * FROM unnest(ARRAY[1,2]) WITH ORDINALITY AS t(a, b)"), ["a", "b"]);
+    assert_eq!(outputs("SELECT a FROM json_to_recordset('[]') AS x(a int, b text)"), ["a"]);
+    assert_eq!(outputs("SELECT word FROM pg_get_keywords()"), ["word"]);
+}

@@ -1,0 +1,90 @@
+//! Whether a condition bounds a write: a top-level conjunct compares every column of a unique or foreign key with constants.
+
+use std::sync::Arc;
+
+use sqlparser::ast::{BinaryOperator, Expr, InTarget};
+
+use super::is_constant;
+use crate::{
+    analysis::{Analysis, fold},
+    catalog::{ConstraintKind, Relation, RelationKind},
+    resolve::Item,
+};
+
+impl Analysis<'_> {
+    /// Whether the condition names few rows of the table. `item` is what names see of it.
+    pub(super) fn is_bounded(&self, relation: &Relation, item: &Item, only: bool, condition: Option<&Expr>) -> bool {
+        let Some(condition) = condition else { return false };
+        let mut equal: Vec<Arc<str>> = Vec::new();
+        conjuncts(condition, &mut |conjunct| equal.extend(compared(conjunct, item)));
+        let held = |numbers: &[i16]| {
+            !numbers.is_empty()
+                && numbers.iter().all(|number| relation.attribute(*number).is_some_and(|column| equal.contains(&column.name)))
+        };
+        // A key of a table says nothing of its children's rows; one of a partitioned table does.
+        let inherited = relation.kind == RelationKind::Table && !only && !self.catalog.children(relation.oid).is_empty();
+        let unique = |index: &crate::catalog::Index| index.unique && index.valid && !index.partial && !index.expressions && held(&index.keys);
+        let foreign = |key: &crate::catalog::Constraint| key.kind == ConstraintKind::Foreign && held(&key.columns);
+        !inherited && (relation.indexes.iter().any(unique) || relation.constraints.iter().any(foreign))
+    }
+}
+
+fn conjuncts(condition: &Expr, each: &mut impl FnMut(&Expr)) {
+    let mut pending = vec![condition];
+    while let Some(expr) = pending.pop() {
+        match expr {
+            Expr::BinaryOp { left, op: BinaryOperator::And, right } => pending.extend([&**left, &**right]),
+            Expr::Nested(inner) => pending.push(inner),
+            other => each(other),
+        }
+    }
+}
+
+/// The target's columns that a conjunct compares with constants for equality.
+fn compared(conjunct: &Expr, item: &Item) -> Vec<Arc<str>> {
+    match conjunct {
+        Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => match (bare(left), bare(right)) {
+            (Expr::Tuple(columns), Expr::Tuple(values)) if values.iter().all(is_constant) && columns.len() == values.len() => {
+                columns.iter().filter_map(|column| column_of(column, item)).collect()
+            }
+            (column, value) if is_constant(value) => column_of(column, item).into_iter().collect(),
+            (value, column) if is_constant(value) => column_of(column, item).into_iter().collect(),
+            _ => Vec::new(),
+        },
+        Expr::In { expr, target: InTarget::List(list), negated: false, global: false } => match bare(expr) {
+            Expr::Tuple(columns) if list.iter().all(|row| matches!(bare(row), Expr::Tuple(values) if values.iter().all(is_constant))) => {
+                columns.iter().filter_map(|column| column_of(column, item)).collect()
+            }
+            column if list.iter().all(is_constant) => column_of(column, item).into_iter().collect(),
+            _ => Vec::new(),
+        },
+        Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } if is_constant(right) => {
+            column_of(bare(left), item).into_iter().collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn bare(expr: &Expr) -> &Expr {
+    let mut expr = expr;
+    while let Expr::Nested(inner) = expr {
+        expr = inner;
+    }
+    expr
+}
+
+/// The target's own column, by its own name or the target's alias.
+fn column_of(expr: &Expr, item: &Item) -> Option<Arc<str>> {
+    let name = match expr {
+        Expr::Identifier(ident) => fold(ident),
+        Expr::CompoundIdentifier(parts) => {
+            let [.., table, column] = parts.as_slice() else { return None };
+            let schema = parts.len().checked_sub(3).and_then(|at| parts.get(at)).map(fold);
+            let same = item.name.as_deref() == Some(&*fold(table)) && (schema.is_none() || schema == item.schema);
+            same.then(|| fold(column))?
+        }
+        Expr::Nested(inner) => return column_of(inner, item),
+        _ => return None,
+    };
+    item.columns.iter().any(|column| column.name == name).then_some(name)
+}
