@@ -94,8 +94,11 @@ impl Bound {
     }
 
     fn run_one(&self, case: &Case, catalog: &Catalog) -> Outcome {
-        let settings =
-            Settings { search_path: case.search_path.clone(), user: case.principal.identity.subject.clone(), temporary: Vec::new() };
+        let settings = Settings {
+            search_path: case.search_path.clone(),
+            user: case.principal.identity.subject.clone(),
+            temporary: Vec::new(),
+        };
         let view = self.view(&case.principal);
         let statements = analyse(&case.sql, catalog, &settings, &Limits::default());
         let decisions: Vec<Decision> = statements.iter().map(|s| self.decide(s, &case.principal, &view)).collect();
@@ -125,3 +128,6 @@ impl Bound {
         Outcome { case: case.clone(), failures }
     }
 }
+
+#[cfg(test)]
+mod tests;

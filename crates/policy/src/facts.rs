@@ -46,12 +46,13 @@ impl Cut {
 impl Bound {
     /// The facts of a text whose statements were judged, for a principal with this view.
     pub fn facts(&self, text: &str, parts: &[(&Statement, &Decision)], view: &RoleView, key: LiteralKey<'_>) -> Facts {
-        let unanalysed = parts.iter().any(|(s, _)| s.unanalysed.is_some());
-        let logged = match unanalysed && view.is_masked() {
-            true => untrusted(text, parts, key),
-            false => write(text, &self.cuts(parts, view), key),
+        let fingerprint = querygate_sql::fingerprint(text);
+        let logged = match fingerprint {
+            Some(_) => write(text, &self.cuts(parts, view), key),
+            None => untokenised(text, parts, key),
         };
-        let (mut effects, mut reads, mut writes) = (BTreeMap::<Effect, BTreeSet<String>>::new(), BTreeSet::new(), BTreeSet::new());
+        let (mut effects, mut reads, mut writes) =
+            (BTreeMap::<Effect, BTreeSet<String>>::new(), BTreeSet::new(), BTreeSet::new());
         let mut tables = BTreeSet::new();
         for (statement, _) in parts {
             for on in &statement.effects {
@@ -67,7 +68,7 @@ impl Bound {
         let masks: BTreeSet<String> = masks.map(|f| format!("{}={}", f.name, f.mask.masker())).collect();
         Facts {
             text: logged,
-            fingerprint: fingerprint(text, parts),
+            fingerprint: fingerprint.unwrap_or_default(),
             effects: effects.into_iter().map(|(effect, objects)| (effect, objects.into_iter().collect())).collect(),
             reads: reads.into_iter().collect(),
             writes: writes.into_iter().collect(),
@@ -121,20 +122,21 @@ impl Bound {
         if columns.is_empty() { unknown } else { columns.iter().any(|c| self.is_masked_from_somebody(*c)) }
     }
 
-    /// Whether a literal of which no column is known may be one of a masked column's: the statement uses such a column beyond showing it, or
-    /// holds something that can't be named, written by somebody from whom columns are masked.
+    /// Whether a literal of which no column is known may be one of a masked column's: the statement uses such a column beyond showing it, could
+    /// not be analysed, or holds something that can't be named, written by somebody from whom columns are masked.
     fn hides_unknown(&self, statement: &Statement, view: &RoleView) -> bool {
         let used = statement.uses.iter().map(|u| u.column).chain(statement.writes.iter().map(|w| w.column));
         let masked = used.into_iter().any(|c| self.is_masked_from_somebody(c));
-        masked || (view.is_masked() && (!statement.opaque.is_empty() || statement.unanalysed.is_some()))
+        let unanalysed = statement.unanalysed.is_some() && !self.columns.is_empty();
+        masked || unanalysed || (view.is_masked() && (!statement.opaque.is_empty() || statement.unanalysed.is_some()))
     }
 }
 
-/// A text that was not analysed, of somebody from whom columns are masked: its length and hash, and where analysis gave up.
-fn untrusted(text: &str, parts: &[(&Statement, &Decision)], key: LiteralKey<'_>) -> String {
+/// A text that can't be cut into tokens, so that its literals aren't known: its length and hash, and where that failed.
+fn untokenised(text: &str, parts: &[(&Statement, &Decision)], key: LiteralKey<'_>) -> String {
     let position = parts.iter().find_map(|(s, _)| s.unanalysed.as_ref()?.position);
     let at = position.map(|Position(p)| format!(", character {p}")).unwrap_or_default();
-    format!("<not analysed: {} bytes{at}, hash:{}:{}>", text.len(), key.name, key.hash(text.as_bytes()))
+    format!("<text of {} bytes{at}, hash:{}:{}>", text.len(), key.name, key.hash(text.as_bytes()))
 }
 
 /// The text with what is cut replaced.
@@ -143,7 +145,9 @@ fn write(text: &str, cuts: &[Cut], key: LiteralKey<'_>) -> String {
     cuts.sort_by_key(|cut| cut.range().start);
     let (mut out, mut at) = (String::with_capacity(text.len()), 0);
     for cut in cuts {
-        let (Some(before), Some(literal)) = (text.get(at..cut.range().start), text.get(cut.range().clone())) else { continue };
+        let (Some(before), Some(literal)) = (text.get(at..cut.range().start), text.get(cut.range().clone())) else {
+            continue;
+        };
         out.push_str(before);
         match cut {
             Cut::Hash(_) => out.push_str(&format!("<hash:{}:{}>", key.name, key.hash(meaning(literal).as_bytes()))),
@@ -162,21 +166,6 @@ fn meaning(literal: &str) -> Cow<'_, str> {
         Some(inside) => Cow::Borrowed(inside),
         None => Cow::Borrowed(literal),
     }
-}
-
-/// A hash of the text with every literal left out and blanks made one: equal for statements of one shape.
-fn fingerprint(text: &str, parts: &[(&Statement, &Decision)]) -> String {
-    let mut ranges: Vec<&Range<usize>> = parts.iter().flat_map(|(s, _)| &s.literals).map(|l| &l.range).collect();
-    ranges.sort_by_key(|r| r.start);
-    let (mut shape, mut at) = (String::new(), 0);
-    for range in ranges {
-        shape.push_str(text.get(at..range.start).unwrap_or_default());
-        shape.push_str(" ? ");
-        at = at.max(range.end);
-    }
-    shape.push_str(text.get(at..).unwrap_or_default());
-    let words: Vec<&str> = shape.split_whitespace().collect();
-    blake3::hash(words.join(" ").as_bytes()).to_hex().chars().take(2 * HASH_BYTES).collect()
 }
 
 #[cfg(test)]

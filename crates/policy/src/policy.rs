@@ -37,6 +37,9 @@ impl Policy {
 
 impl fmt::Debug for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Policy").field("database", &self.database()).field("version", &self.version).finish_non_exhaustive()
+        f.debug_struct("Policy")
+            .field("database", &self.database())
+            .field("version", &self.version)
+            .finish_non_exhaustive()
     }
 }

@@ -129,7 +129,10 @@ fn list(folder: &Path) -> Result<Vec<PathBuf>, Box<Problem>> {
         })
     };
     let unreadable = |e: std::io::Error| {
-        complain(format!("the policies folder can't be read: {e}"), "make the folder, or set `policies` in the configuration")
+        complain(
+            format!("the policies folder can't be read: {e}"),
+            "make the folder, or set `policies` in the configuration",
+        )
     };
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
@@ -167,3 +170,6 @@ fn version<'a>(files: impl Iterator<Item = (&'a Path, &'a str)>) -> Arc<str> {
     }
     hasher.finalize().to_hex().chars().take(32).collect::<String>().into()
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,11 +74,22 @@ impl Bound {
         reasons
     }
 
-    fn bind_section(&mut self, section: &TableSection, relation: &Relation, earlier: Option<&Bound>, reasons: &mut Reasons) {
+    fn bind_section(
+        &mut self,
+        section: &TableSection,
+        relation: &Relation,
+        earlier: Option<&Bound>,
+        reasons: &mut Reasons,
+    ) {
         if !holds_rows(relation) {
             let what = kind(relation);
             let message = format!("{} is a {what}: what it shows is masked where its tables are", section.qualified());
-            self.report(Severity::Error, section.span.clone(), message, "mask the columns of the tables that it reads".to_owned());
+            self.report(
+                Severity::Error,
+                section.span.clone(),
+                message,
+                "mask the columns of the tables that it reads".to_owned(),
+            );
             return;
         }
         let clear_for: Arc<[String]> = section.clear_for.as_slice().into();
@@ -106,7 +117,8 @@ impl Bound {
     }
 
     fn bind_unlisted(&mut self, relation: &Relation, ancestor: Option<&TableSection>, reasons: &mut Reasons) {
-        let unlisted = ancestor.map_or(self.policy.file.unlisted_tables, |section| section.unlisted(self.policy.file.unlisted));
+        let unlisted =
+            ancestor.map_or(self.policy.file.unlisted_tables, |section| section.unlisted(self.policy.file.unlisted));
         let clear_for: Arc<[String]> = ancestor.map(|s| s.clear_for.as_slice()).unwrap_or_default().into();
         if unlisted == Unlisted::Refuse && ancestor.is_none() {
             let reason = "the policy does not list it".into();
@@ -116,8 +128,12 @@ impl Bound {
         for column in &relation.columns {
             let inherited = ancestor.is_some() && !self.catalog.ancestors(column.id).is_empty();
             if unlisted != Unlisted::Clear && !inherited {
-                let reason =
-                    Reason { way: Way::Unlisted, treatment: treatment(unlisted), clear_for: Arc::clone(&clear_for), span: None };
+                let reason = Reason {
+                    way: Way::Unlisted,
+                    treatment: treatment(unlisted),
+                    clear_for: Arc::clone(&clear_for),
+                    span: None,
+                };
                 reasons.entry(column.id).or_default().push(reason);
             }
         }
@@ -131,8 +147,14 @@ impl Bound {
             Some(meant) => format!("did you mean [table.{meant:?}]?"),
             None => "correct the name, or take the section out".to_owned(),
         };
-        self.report(Severity::Error, section.span.clone(), format!("table {} does not exist", section.qualified()), remedy);
-        let known = section.columns().filter_map(|c| earlier?.identity(section, c).filter(|id| catalog.column(*id).is_some()));
+        self.report(
+            Severity::Error,
+            section.span.clone(),
+            format!("table {} does not exist", section.qualified()),
+            remedy,
+        );
+        let known =
+            section.columns().filter_map(|c| earlier?.identity(section, c).filter(|id| catalog.column(*id).is_some()));
         for table in known.map(|id| id.table).collect::<std::collections::BTreeSet<_>>() {
             self.keep_renamed(section, table, earlier, reasons);
         }
@@ -163,11 +185,19 @@ impl Bound {
         let reason = "its policy names columns or tables that don't exist".into();
         self.refuse_table(relation, reason, Arc::clone(&clear_for));
         for mask in &section.masks {
-            let Some(id) = earlier.and_then(|e| e.identity(section, &mask.column)).filter(|id| id.table == table) else { continue };
+            let Some(id) = earlier.and_then(|e| e.identity(section, &mask.column)).filter(|id| id.table == table)
+            else {
+                continue;
+            };
             self.identities.insert((section.qualified(), mask.column.value.clone()), id);
             let treatment = Treatment::Mask(mask.masker.clone(), mask.nulls);
             let span = Some(mask.column.span.clone());
-            reasons.entry(id).or_default().push(Reason { way: Way::Named, treatment, clear_for: Arc::clone(&clear_for), span });
+            reasons.entry(id).or_default().push(Reason {
+                way: Way::Named,
+                treatment,
+                clear_for: Arc::clone(&clear_for),
+                span,
+            });
         }
     }
 

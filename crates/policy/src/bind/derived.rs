@@ -48,11 +48,13 @@ fn of_view(catalog: &Arc<Catalog>, view: &Relation) -> Vec<Derived> {
     used.dedup();
     let outputs = statement.outputs.as_deref().unwrap_or_default();
     let known = outputs.len() == view.columns.len();
-    let column = |(index, column): (usize, &querygate_sql::catalog::Column)| {
-        match outputs.get(index).filter(|_| known).map(|o| &o.origin) {
-            Some(Origin::Column { column: from, .. }) => Derived { column: column.id, from: vec![*from], plain: true },
-            Some(Origin::Computed) | None => Derived { column: column.id, from: used.clone(), plain: false },
-        }
+    let column = |(index, column): (usize, &querygate_sql::catalog::Column)| match outputs
+        .get(index)
+        .filter(|_| known)
+        .map(|o| &o.origin)
+    {
+        Some(Origin::Column { column: from, .. }) => Derived { column: column.id, from: vec![*from], plain: true },
+        Some(Origin::Computed) | None => Derived { column: column.id, from: used.clone(), plain: false },
     };
     view.columns.iter().enumerate().map(column).collect()
 }

@@ -105,7 +105,8 @@ impl Bound {
 
     /// Tables without a section in the policy, for `check`.
     pub fn unlisted_tables(&self) -> Vec<Arc<str>> {
-        let listed = |schema: &str, name: &str| self.policy.file.tables.iter().any(|t| t.schema == schema && t.name == name);
+        let listed =
+            |schema: &str, name: &str| self.policy.file.tables.iter().any(|t| t.schema == schema && t.name == name);
         let mut names: Vec<Arc<str>> = self
             .catalog
             .relations()
@@ -125,11 +126,17 @@ impl Bound {
         let policy = Arc::clone(&self.policy);
         for name in policy.file.trust.iter().filter(|t| !t.as_str().contains('*')) {
             let known = name.as_str().split_once('.').is_some_and(|(schema, function)| {
-                self.catalog.functions(function).any(|f| &*f.schema == schema) || self.catalog.relation_in(schema, function).is_some()
+                self.catalog.functions(function).any(|f| &*f.schema == schema)
+                    || self.catalog.relation_in(schema, function).is_some()
             });
             if !known {
                 let remedy = "write it as \"schema.name\", and check that it exists".to_owned();
-                self.report(Severity::Warning, name.span.clone(), format!("trusted function {:?} does not exist", name.as_str()), remedy);
+                self.report(
+                    Severity::Warning,
+                    name.span.clone(),
+                    format!("trusted function {:?} does not exist", name.as_str()),
+                    remedy,
+                );
             }
         }
     }

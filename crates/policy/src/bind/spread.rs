@@ -31,7 +31,9 @@ impl Bound {
         more.into_iter().for_each(|(column, reason)| reasons.entry(column).or_default().push(reason));
         let mut more: Vec<(ColumnId, Reason)> = Vec::new();
         for derived in derived(&self.catalog) {
-            for from in derived.from.iter().filter_map(|c| reasons.get(c)).flatten().filter(|r| r.treatment != Treatment::Clear) {
+            for from in
+                derived.from.iter().filter_map(|c| reasons.get(c)).flatten().filter(|r| r.treatment != Treatment::Clear)
+            {
                 let treatment = if derived.plain { from.treatment.clone() } else { Treatment::Refuse };
                 more.push((derived.column, Reason { way: Way::Inherited, treatment, ..from.clone() }));
             }
@@ -47,7 +49,10 @@ impl Bound {
         for _ in 0..MAX_INHERITANCE_DEPTH {
             let mut next = Vec::new();
             for (table, child) in level.iter().flat_map(|t| self.catalog.children(*t).iter().map(move |c| (t, *c))) {
-                let (Some(refused), Some(relation)) = (self.refused.get(table).cloned(), self.catalog.relation(child)) else { continue };
+                let (Some(refused), Some(relation)) = (self.refused.get(table).cloned(), self.catalog.relation(child))
+                else {
+                    continue;
+                };
                 let name = Arc::clone(&relation.qualified);
                 self.refused.entry(child).or_insert(super::RefusedTable { name, ..refused });
                 next.push(child);
@@ -110,7 +115,9 @@ impl Bound {
         let redact = Treatment::Mask(Masker::Redact, NullRule::Keep);
         let chosen = match deciding.clone().any(|r| r.treatment != first.treatment) {
             false => first.treatment.clone(),
-            true if first.treatment == Treatment::Refuse || deciding.any(|r| r.treatment == Treatment::Refuse) => Treatment::Refuse,
+            true if first.treatment == Treatment::Refuse || deciding.any(|r| r.treatment == Treatment::Refuse) => {
+                Treatment::Refuse
+            }
             true => redact,
         };
         let Treatment::Mask(masker, nulls) = chosen else { return None };
@@ -118,7 +125,12 @@ impl Bound {
         match FieldMask::compile(&masker, nulls, &field_type(&self.catalog, found)) {
             Ok(mask) => {
                 if let Some(warning) = mask.warning().filter(|_| way == Way::Named) {
-                    self.report(Severity::Warning, span, format!("{name}: {warning}"), "see the list of maskers".to_owned());
+                    self.report(
+                        Severity::Warning,
+                        span,
+                        format!("{name}: {warning}"),
+                        "see the list of maskers".to_owned(),
+                    );
                 }
                 Some(Arc::new(mask))
             }

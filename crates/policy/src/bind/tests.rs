@@ -108,12 +108,18 @@ fn a_childs_own_mask_goes_before_an_inherited_one_but_clear_does_not() {
     assert_eq!(agent(&own, "public.contractors", "tax_id"), Some(Masker::Redact));
     let clear = bound(&format!("{lines}clear = ['tax_id']\n"));
     assert_eq!(agent(&clear, "public.contractors_eu", "tax_id"), Some(Masker::Redact));
-    assert!(clear.problems().to_string().contains("contractors_eu.tax_id is listed as clear, but shows values of a masked column"));
+    assert!(
+        clear
+            .problems()
+            .to_string()
+            .contains("contractors_eu.tax_id is listed as clear, but shows values of a masked column")
+    );
 }
 
 #[test]
 fn who_sees_a_parent_in_clear_sees_its_children_in_clear_unless_they_say_otherwise() {
-    let parent = "unlisted = 'clear'\n[table.\"public.contractors\"]\nmask.tax_id = 'redact'\nclear_for = ['dba', 'tax']\n";
+    let parent =
+        "unlisted = 'clear'\n[table.\"public.contractors\"]\nmask.tax_id = 'redact'\nclear_for = ['dba', 'tax']\n";
     let tax_id = column("public.contractors_eu", "tax_id");
     assert_eq!(masker(&bound(parent), &["tax"], tax_id), None);
     let child = format!("{parent}[table.\"public.contractors_eu\"]\nmask.tax_id = 'redact'\nclear_for = ['dba']\n");
@@ -147,7 +153,8 @@ fn a_misspelt_column_refuses_its_table_to_masked_roles_and_is_pointed_out() {
 #[test]
 fn a_table_that_does_not_exist_is_pointed_out() {
     let found = problems("[table.\"public.custommers\"]\nmask.email = 'email'\n");
-    let expected = "shop.toml:3:8: error: table public.custommers does not exist; did you mean [table.\"public.customers\"]?";
+    let expected =
+        "shop.toml:3:8: error: table public.custommers does not exist; did you mean [table.\"public.customers\"]?";
     assert_eq!(found, expected);
 }
 
@@ -167,14 +174,20 @@ fn a_renamed_column_keeps_its_mask_and_its_table_is_refused_until_the_policy_fol
 fn a_masker_that_a_type_cannot_carry_is_an_error_and_the_column_is_refused() {
     let lines = "[table.\"public.customers\"]\nunlisted = 'clear'\nmask.birth_date = 'email'\n";
     let found = problems(lines);
-    assert!(found.starts_with("shop.toml:5:6: error: public.customers.birth_date: masker email cannot apply to type date"), "{found}");
+    assert!(
+        found.starts_with("shop.toml:5:6: error: public.customers.birth_date: masker email cannot apply to type date"),
+        "{found}"
+    );
     let decision = decide(&bound(lines), &select("public.customers", &["birth_date"]), &["agent"]);
     assert_eq!(decision.verdict, Verdict::Block);
 }
 
 #[test]
 fn types_of_every_kind_can_be_redacted() {
-    let columns = ["contact", "tags", "doc", "token", "score", "raw", "active", "seen", "span", "addr", "nick", "mood", "small", "big"];
+    let columns = [
+        "contact", "tags", "doc", "token", "score", "raw", "active", "seen", "span", "addr", "nick", "mood", "small",
+        "big",
+    ];
     let lines: String = columns.iter().map(|c| format!("mask.{c} = 'redact'\n")).collect();
     let bound = bound(&format!("[table.\"public.profiles\"]\nclear = ['customer_id']\n{lines}"));
     assert!(bound.problems().is_empty(), "{}", bound.problems());
@@ -186,11 +199,17 @@ fn types_of_every_kind_can_be_redacted() {
 #[test]
 fn masks_belong_to_tables_not_to_views() {
     let found = problems("[table.\"public.customer_contacts\"]\nmask.email = 'email'\n");
-    assert!(found.contains("public.customer_contacts is a view: what it shows is masked where its tables are"), "{found}");
+    assert!(
+        found.contains("public.customer_contacts is a view: what it shows is masked where its tables are"),
+        "{found}"
+    );
 }
 
 #[test]
 fn trust_in_what_does_not_exist_is_pointed_out() {
     let found = problems("[functions]\ntrust = ['public.order_total', 'public.nix', 'report.*']\n");
-    assert!(found.contains("\"public.nix\" does not exist") && !found.contains("order_total") && !found.contains("report"), "{found}");
+    assert!(
+        found.contains("\"public.nix\" does not exist") && !found.contains("order_total") && !found.contains("report"),
+        "{found}"
+    );
 }

@@ -86,7 +86,14 @@ impl Bound {
     }
 
     /// Reviewers, times and words of a hold or a refusal.
-    fn fill_in(&self, judged: &mut Judged, statement: &Statement, item: &Item<'_>, ruling: &Ruling<'_>, all: &[(&Item<'_>, Ruling<'_>)]) {
+    fn fill_in(
+        &self,
+        judged: &mut Judged,
+        statement: &Statement,
+        item: &Item<'_>,
+        ruling: &Ruling<'_>,
+        all: &[(&Item<'_>, Ruling<'_>)],
+    ) {
         let mut reason = words::reason(statement, item, ruling.rule);
         if judged.verdict == Verdict::Approve {
             let file = &self.policy.file;
@@ -124,6 +131,10 @@ impl Bound {
         let by_column = rules.iter().any(|r| r.matches.columns.is_some());
         let by_function = rules.iter().any(|r| r.matches.functions.is_some());
         let mut items = Vec::new();
+        if statement.effects.is_empty() && !statement.tag.is_empty() {
+            // A query of no table (`SELECT 1`) still runs.
+            items.push(Item { effect: Effect::Read, object: "", bounded: true, column: None, harmless_call: false });
+        }
         for on in &statement.effects {
             let harmless_call = on.effect == Effect::Call && self.trusts(&on.object);
             let item = Item { effect: on.effect, object: &on.object, bounded: on.bounded, column: None, harmless_call };
@@ -142,7 +153,13 @@ impl Bound {
         if by_function {
             let called = |name: &str| items.iter().any(|i: &Item<'_>| i.effect == Effect::Call && i.object == name);
             let others: Vec<&String> = statement.functions.iter().filter(|f| !called(f)).collect();
-            let call = |f: &'s String| Item { effect: Effect::Call, object: f, bounded: true, column: None, harmless_call: true };
+            let call = |f: &'s String| Item {
+                effect: Effect::Call,
+                object: f,
+                bounded: true,
+                column: None,
+                harmless_call: true,
+            };
             items.extend(others.into_iter().map(call));
         }
         items
@@ -182,7 +199,8 @@ fn fits(rule: &Rule, item: &Item<'_>) -> bool {
         let full = |c: &str| format!("{}.{c}", item.object);
         item.column.as_ref().is_some_and(|c| any(globs, c) || any(globs, &full(c)))
     });
-    let tables = m.tables.as_ref().is_none_or(|globs| item.effect != Effect::Call && on_table(globs, item, rule.action));
+    let tables =
+        m.tables.as_ref().is_none_or(|globs| item.effect != Effect::Call && on_table(globs, item, rule.action));
     bounded && functions && columns && tables
 }
 
@@ -192,7 +210,8 @@ fn on_table(globs: &[Glob], item: &Item<'_>, action: Verdict) -> bool {
     if globs.iter().any(|g| g.matches(item.object)) {
         return true;
     }
-    let schema_wide = matches!(item.effect, Effect::Drop | Effect::Alter | Effect::Define | Effect::Privilege | Effect::Maintain);
+    let schema_wide =
+        matches!(item.effect, Effect::Drop | Effect::Alter | Effect::Define | Effect::Privilege | Effect::Maintain);
     if !schema_wide || item.object.is_empty() || item.object.contains('.') {
         return false;
     }

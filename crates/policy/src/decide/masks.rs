@@ -60,13 +60,17 @@ impl Bound {
 
     fn check_uses(&self, statement: &Statement, view: &RoleView) -> Result<(), Refused> {
         match statement.uses.iter().find_map(|used| Some((used, view.columns.get(&used.column)?))) {
-            Some((used, column)) => Err((format!("mask: {}", column.name).into(), words::masked_use(used, &column.name))),
+            Some((used, column)) => {
+                Err((format!("mask: {}", column.name).into(), words::masked_use(used, &column.name)))
+            }
             None => Ok(()),
         }
     }
 
     fn check_writes(&self, statement: &Statement, view: &RoleView) -> Result<(), Refused> {
-        let refused = |write: &&Write| view.columns.contains_key(&write.column) && self.write_rule(write.column) != Some(WriteRule::Allow);
+        let refused = |write: &&Write| {
+            view.columns.contains_key(&write.column) && self.write_rule(write.column) != Some(WriteRule::Allow)
+        };
         let Some(write) = statement.writes.iter().find(refused) else { return Ok(()) };
         let name = view.columns.get(&write.column).map(|c| Arc::clone(&c.name)).unwrap_or_default();
         let keep = self.write_rule(write.column) == Some(WriteRule::Keep);

@@ -18,12 +18,16 @@ impl Bound {
         let plan = match self.plan(statement, view) {
             Ok(plan) => plan,
             // An effect's own block says more, but observe mode would let it pass.
-            Err(_) if judged.verdict == Verdict::Block && !self.mode.observe && statement.unanalysed.is_none() => self.empty_plan(view),
+            Err(_) if judged.verdict == Verdict::Block && !self.mode.observe && statement.unanalysed.is_none() => {
+                self.empty_plan(view)
+            }
             Err(no) => return self.refused(statement, view, no),
         };
         let masked = view.is_masked();
         let trusted = self.trusted(statement, masked);
-        let durable = judged.verdict == Verdict::Approve || outlasts_rollback(&judged.effects) || self.reads_in_clear(statement, view);
+        let durable = judged.verdict == Verdict::Approve
+            || outlasts_rollback(&judged.effects)
+            || self.reads_in_clear(statement, view);
         let observed = self.mode.observe && judged.verdict != Verdict::Allow;
         Decision {
             verdict: if observed { Verdict::Allow } else { judged.verdict },
@@ -54,13 +58,20 @@ impl Bound {
             masks: self.empty_plan(view),
             observed: false,
             durable: false,
-            changes: statement.effects.iter().any(|e| matches!(e.effect, Effect::Insert | Effect::Update | Effect::Delete)),
+            changes: statement
+                .effects
+                .iter()
+                .any(|e| matches!(e.effect, Effect::Insert | Effect::Update | Effect::Delete)),
             trusted: Vec::new(),
         }
     }
 
     fn empty_plan(&self, view: &RoleView) -> MaskPlan {
-        MaskPlan { fields: Vec::new(), canonical_errors: view.is_masked(), masked_columns: Arc::clone(view.masked_columns()) }
+        MaskPlan {
+            fields: Vec::new(),
+            canonical_errors: view.is_masked(),
+            masked_columns: Arc::clone(view.masked_columns()),
+        }
     }
 
     /// Whether it reads, in whatever way, a column in clear that is masked from others.
@@ -86,7 +97,8 @@ impl Bound {
 
 /// Effects that can't be undone, or that an auditor must find after a crash whatever became of the transaction.
 fn outlasts_rollback(effects: &[Effect]) -> bool {
-    let within = |e: &Effect| matches!(e, Effect::Read | Effect::Insert | Effect::Update | Effect::Delete | Effect::Session);
+    let within =
+        |e: &Effect| matches!(e, Effect::Read | Effect::Insert | Effect::Update | Effect::Delete | Effect::Session);
     !effects.iter().all(within)
 }
 

@@ -38,9 +38,13 @@ fn every_effect_has_its_built_in_default() {
 
 #[test]
 fn the_first_rule_that_fits_an_effect_counts() {
-    let lines = rule("first", "effects = ['drop'], tables = ['finance.*']", "block") + &rule("second", "effects = ['drop']", "allow");
+    let lines = rule("first", "effects = ['drop'], tables = ['finance.*']", "block")
+        + &rule("second", "effects = ['drop']", "allow");
     let bound = bound(&lines);
-    assert_eq!(verdict_of(&bound, &statement(&[on(Effect::Drop, "finance.invoices")])), (Verdict::Block, "first".to_owned()));
+    assert_eq!(
+        verdict_of(&bound, &statement(&[on(Effect::Drop, "finance.invoices")])),
+        (Verdict::Block, "first".to_owned())
+    );
     assert_eq!(verdict_of(&bound, &statement(&[on(Effect::Drop, "public.t")])), (Verdict::Allow, "second".to_owned()));
 }
 
@@ -53,7 +57,8 @@ fn the_strictest_verdict_over_all_effects_of_a_statement_counts() {
 
 #[test]
 fn a_rule_applies_to_its_roles_and_without_roles_to_everybody() {
-    let lines = "[[rule]]\nname = 'agents'\nroles = ['agent', 'bot']\nmatch = { effects = ['insert'] }\naction = 'block'\n";
+    let lines =
+        "[[rule]]\nname = 'agents'\nroles = ['agent', 'bot']\nmatch = { effects = ['insert'] }\naction = 'block'\n";
     let insert = statement(&[on(Effect::Insert, "public.t")]);
     let for_some = bound(lines);
     assert_eq!(decide(&for_some, &insert, &["agent"]).verdict, Verdict::Block);
@@ -67,7 +72,15 @@ fn a_rule_applies_to_its_roles_and_without_roles_to_everybody() {
 fn an_empty_match_is_every_effect_but_unanalysed() {
     let bound = bound(&rule("all", "", "allow"));
     assert_eq!(verdict_of(&bound, &statement(&[on(Effect::Server, "")])), (Verdict::Allow, "all".to_owned()));
-    assert_eq!(verdict_of(&bound, &statement(&[on(Effect::Unanalysed, "")])), (Verdict::Block, "default: unanalysed".to_owned()));
+    assert_eq!(
+        verdict_of(&bound, &statement(&[on(Effect::Unanalysed, "")])),
+        (Verdict::Block, "default: unanalysed".to_owned())
+    );
+}
+
+#[test]
+fn a_query_of_no_table_is_a_read() {
+    assert_eq!(verdict_of(&bound(&rule("none", "", "block")), &statement(&[])), (Verdict::Block, "none".to_owned()));
 }
 
 #[test]
@@ -79,7 +92,8 @@ fn bounded_tells_changes_by_key_from_others() {
 
 #[test]
 fn dropping_a_schema_counts_as_dropping_each_of_its_tables() {
-    let bound_to = |glob: &str, action: &str| bound(&rule("r", &format!("effects = ['drop'], tables = ['{glob}']"), action));
+    let bound_to =
+        |glob: &str, action: &str| bound(&rule("r", &format!("effects = ['drop'], tables = ['{glob}']"), action));
     let drop = statement(&[on(Effect::Drop, "finance")]);
     assert_eq!(verdict_of(&bound_to("finance.*", "block"), &drop).0, Verdict::Block);
     assert_eq!(verdict_of(&bound_to("finance.invoices", "block"), &drop).0, Verdict::Block);
@@ -109,11 +123,15 @@ fn rules_on_columns_take_full_names_and_reads() {
 
 #[test]
 fn rules_on_functions_are_about_calls_alone() {
-    let lines = rule("no sleep", "functions = ['pg_catalog.pg_sleep*']", "block") + &rule("refund", "functions = ['public.refund']", "allow");
+    let lines = rule("no sleep", "functions = ['pg_catalog.pg_sleep*']", "block")
+        + &rule("refund", "functions = ['public.refund']", "allow");
     let bound = bound(&lines);
     let sleep = Statement { functions: vec!["pg_catalog.pg_sleep".to_owned()], ..statement(&[on(Effect::Read, "")]) };
     assert_eq!(verdict_of(&bound, &sleep), (Verdict::Block, "no sleep".to_owned()));
-    let delete = Statement { functions: vec!["public.refund".to_owned()], ..statement(&[unbounded(Effect::Delete, "public.t")]) };
+    let delete = Statement {
+        functions: vec!["public.refund".to_owned()],
+        ..statement(&[unbounded(Effect::Delete, "public.t")])
+    };
     assert_ne!(verdict_of(&bound, &delete).0, Verdict::Allow, "an allowed function opens nothing else");
     let count = Statement { functions: vec!["pg_catalog.count".to_owned()], ..statement(&[on(Effect::Read, "")]) };
     assert_eq!(verdict_of(&bound, &count).0, Verdict::Allow);
@@ -145,7 +163,10 @@ fn an_approval_names_its_reviewers_and_times() {
     let bound = bound("reviewers = ['dba']\nexpires = '5m'\nhold_in_transaction = '10s'");
     let decision = decide(&bound, &statement(&[on(Effect::Drop, "public.t")]), &["agent"]);
     assert_eq!((decision.verdict, decision.expires), (Verdict::Approve, Duration::from_secs(300)));
-    assert_eq!((decision.reviewers.as_slice(), decision.hold_in_transaction), (&["dba".to_owned()][..], Some(Duration::from_secs(10))));
+    assert_eq!(
+        (decision.reviewers.as_slice(), decision.hold_in_transaction),
+        (&["dba".to_owned()][..], Some(Duration::from_secs(10)))
+    );
     assert!(decision.durable);
     assert_eq!(decision.refusal.unwrap().hint, "have it approved by one of: dba");
 }
@@ -160,19 +181,31 @@ fn an_approval_that_nobody_may_give_is_a_block() {
 #[test]
 fn who_approves_a_statement_may_approve_every_part_of_it() {
     let approve = |name: &str, table: &str, reviewers: &str| {
-        format!("{}reviewers = {reviewers}\nexpires = '{}m'\n", rule(name, &format!("tables = ['{table}']"), "approve"), name.len())
+        format!(
+            "{}reviewers = {reviewers}\nexpires = '{}m'\n",
+            rule(name, &format!("tables = ['{table}']"), "approve"),
+            name.len()
+        )
     };
-    let lines = approve("a", "public.a", "['dba', 'boss']") + &approve("bb", "public.b", "['boss', 'lead']") + &approve("ccc", "public.c", "['lead']");
+    let lines = approve("a", "public.a", "['dba', 'boss']")
+        + &approve("bb", "public.b", "['boss', 'lead']")
+        + &approve("ccc", "public.c", "['lead']");
     let bound = bound(&lines);
     let two = decide(&bound, &statement(&[on(Effect::Insert, "public.b"), on(Effect::Insert, "public.a")]), &["agent"]);
-    assert_eq!((two.verdict, two.reviewers, two.expires), (Verdict::Approve, vec!["boss".to_owned()], Duration::from_secs(60)));
-    let apart = decide(&bound, &statement(&[on(Effect::Insert, "public.a"), on(Effect::Insert, "public.c")]), &["agent"]);
+    assert_eq!(
+        (two.verdict, two.reviewers, two.expires),
+        (Verdict::Approve, vec!["boss".to_owned()], Duration::from_secs(60))
+    );
+    let apart =
+        decide(&bound, &statement(&[on(Effect::Insert, "public.a"), on(Effect::Insert, "public.c")]), &["agent"]);
     assert_eq!(apart.verdict, Verdict::Block);
 }
 
 #[test]
 fn on_behalf_of_someone_both_are_judged_and_all_masks_count() {
-    let bound = bound(&format!("{MASKED}[[rule]]\nname = 'dba drops'\nroles = ['dba']\nmatch = {{ effects = ['drop'] }}\naction = 'allow'\n"));
+    let bound = bound(&format!(
+        "{MASKED}[[rule]]\nname = 'dba drops'\nroles = ['dba']\nmatch = {{ effects = ['drop'] }}\naction = 'allow'\n"
+    ));
     let mut dba = with_roles(&["dba"]);
     let drop = statement(&[on(Effect::Drop, "public.t")]);
     assert_eq!(bound.decide(&drop, &dba, &bound.view(&dba)).verdict, Verdict::Allow);
@@ -201,7 +234,11 @@ fn observe_mode_masks_all_the_same() {
     assert_eq!(decide(&bound, &select("public.customers", &["ssn"]), &["agent"]).masks.fields.len(), 1);
     let mut blocked = filter("public.customers", "ssn");
     blocked.effects.push(on(Effect::Server, ""));
-    assert_eq!(decide(&bound, &blocked, &["agent"]).verdict, Verdict::Block, "what would be blocked anyway does not pass unmasked");
+    assert_eq!(
+        decide(&bound, &blocked, &["agent"]).verdict,
+        Verdict::Block,
+        "what would be blocked anyway does not pass unmasked"
+    );
     let unmasked = policy(MASKED).bind(&catalog(), Mode { danger_unmasked: true, ..observe }, None);
     assert_eq!(decide(&unmasked, &filter("public.customers", "ssn"), &["agent"]).verdict, Verdict::Allow);
     assert!(decide(&unmasked, &select("public.customers", &["ssn"]), &["agent"]).masks.fields.is_empty());
@@ -222,7 +259,11 @@ fn a_plain_masked_column_is_allowed_with_its_mask() {
 #[test]
 fn who_sees_in_clear_has_no_masks() {
     let decision = decide(&bound(MASKED), &select("public.customers", &["id", "ssn"]), &["dba"]);
-    assert!(decision.masks.fields.is_empty() && !decision.masks.canonical_errors && decision.masks.masked_columns.is_empty());
+    assert!(
+        decision.masks.fields.is_empty()
+            && !decision.masks.canonical_errors
+            && decision.masks.masked_columns.is_empty()
+    );
     assert_eq!(decide(&bound(MASKED), &filter("public.customers", "ssn"), &["dba"]).verdict, Verdict::Allow);
 }
 
@@ -281,7 +322,10 @@ fn names_that_do_not_exist_keep_their_own_kind_of_error() {
     };
     let statement = Statement { unanalysed: Some(why), ..statement(&[on(Effect::Unanalysed, "")]) };
     let refusal = decide(&bound(MASKED), &statement, &["agent"]).refusal.unwrap();
-    assert_eq!((refusal.kind, refusal.message.as_str()), (RefusalKind::UnknownTable, "relation \"nix\" does not exist"));
+    assert_eq!(
+        (refusal.kind, refusal.message.as_str()),
+        (RefusalKind::UnknownTable, "relation \"nix\" does not exist")
+    );
 }
 
 #[test]
@@ -301,7 +345,8 @@ fn a_masked_column_is_written_only_where_the_policy_allows_it() {
 #[test]
 fn a_mask_that_hides_whether_there_was_a_row_is_refused_on_the_nullable_side() {
     let mut outer = select("public.customers", &["ssn"]);
-    let nullable = |column: &str| Origin::Column { column: self::column("public.customers", column), nullable_side: true };
+    let nullable =
+        |column: &str| Origin::Column { column: self::column("public.customers", column), nullable_side: true };
     outer.outputs.as_mut().unwrap()[0].origin = nullable("ssn");
     let refused = decide(&bound(MASKED), &outer, &["agent"]);
     assert!(refused.refusal.unwrap().message.ends_with("column customers.ssn on the nullable side of an outer join"));
@@ -328,8 +373,12 @@ fn errors_are_canonical_where_a_masked_table_is_touched() {
 
 #[test]
 fn a_block_says_reason_rule_effect_and_what_would_pass() {
-    let lines = format!("{}reason = 'changes every row'\n", rule("bulk changes need a reviewer", "effects = ['delete'], bounded = false", "block"));
-    let refusal = decide(&bound(&lines), &statement(&[unbounded(Effect::Delete, "public.orders")]), &["agent"]).refusal.unwrap();
+    let lines = format!(
+        "{}reason = 'changes every row'\n",
+        rule("bulk changes need a reviewer", "effects = ['delete'], bounded = false", "block")
+    );
+    let refusal =
+        decide(&bound(&lines), &statement(&[unbounded(Effect::Delete, "public.orders")]), &["agent"]).refusal.unwrap();
     assert_eq!(refusal.kind, RefusalKind::Blocked);
     assert_eq!(refusal.message, "blocked by policy: changes every row");
     assert_eq!(refusal.detail, "rule \"bulk changes need a reviewer\"; effect `delete` on public.orders, not bounded");
@@ -340,7 +389,10 @@ fn a_block_says_reason_rule_effect_and_what_would_pass() {
 
 #[test]
 fn the_log_is_synced_before_what_cannot_be_undone() {
-    let bound = bound(&format!("reviewers = ['dba']\n{MASKED}{}", rule("free", "effects = ['define', 'file', 'truncate']", "allow")));
+    let bound = bound(&format!(
+        "reviewers = ['dba']\n{MASKED}{}",
+        rule("free", "effects = ['define', 'file', 'truncate']", "allow")
+    ));
     let durable = |effect| decide(&bound, &statement(&[on(effect, "public.t")]), &["dba"]).durable;
     assert!(durable(Effect::Define) && durable(Effect::File) && durable(Effect::Truncate));
     assert!(!durable(Effect::Read) && !durable(Effect::Session) && !durable(Effect::Insert));

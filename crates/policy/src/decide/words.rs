@@ -37,7 +37,8 @@ pub(super) fn blocked(
     }
     let name = rule.map_or_else(|| format!("default for `{}`", item.effect), |r| format!("rule {:?}", r.name));
     let unbounded = matches!(item.effect, Effect::Update | Effect::Delete) && !item.bounded;
-    let detail = format!("{name}; effect `{}`{}{}", item.effect, object(item), if unbounded { ", not bounded" } else { "" });
+    let detail =
+        format!("{name}; effect `{}`{}{}", item.effect, object(item), if unbounded { ", not bounded" } else { "" });
     let bound = "compare every column of a unique key, or of a foreign key, by = or IN with constants or parameters";
     let hint = match (unbounded, verdict) {
         (true, Verdict::Approve) => format!("{bound}, or have it approved by one of: {}", reviewers.join(", ")),
@@ -78,7 +79,10 @@ pub(super) fn opaque(opaque: &Opaque) -> Refusal {
     Refusal {
         kind: RefusalKind::NotAnalysable,
         message: format!("cannot be analysed: {}", opaque.construct),
-        detail: format!("what it reads cannot be named, and columns of this database are masked from you{}", at(opaque.position)),
+        detail: format!(
+            "what it reads cannot be named, and columns of this database are masked from you{}",
+            at(opaque.position)
+        ),
         hint: trust,
         position: opaque.position,
     }
@@ -107,7 +111,10 @@ pub(super) fn masked_write(write: &Write, name: &str, keep: bool) -> Refusal {
         kind: RefusalKind::Blocked,
         message: format!("blocked by policy: column {column} is masked from you and may not be written"),
         detail: format!("column {name}; {why}"),
-        hint: format!("leave {column} out of the columns that are written, or ask for `write.{column} = \"allow\"`", column = last(name)),
+        hint: format!(
+            "leave {column} out of the columns that are written, or ask for `write.{column} = \"allow\"`",
+            column = last(name)
+        ),
         position: write.position,
     }
 }
@@ -139,7 +146,9 @@ pub(super) fn refused_column(name: &str) -> Refusal {
     Refusal {
         kind: RefusalKind::Blocked,
         message: format!("blocked by policy: column {} may not be read", short(name)),
-        detail: format!("column {name} has no mask that can be applied, or the policy refuses columns that it does not list"),
+        detail: format!(
+            "column {name} has no mask that can be applied, or the policy refuses columns that it does not list"
+        ),
         hint: format!("leave {} out, naming the columns that you need instead of *", last(name)),
         position: None,
     }

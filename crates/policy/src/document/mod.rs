@@ -63,7 +63,10 @@ impl Source {
             .and_then(|file| file.take(limit).read_to_end(&mut bytes))
             .map_err(|e| complain(format!("can't be read: {e}"), "check the path and its permissions"))?;
         if bytes.len() > MAX_FILE_BYTES {
-            return Err(complain(format!("longer than {MAX_FILE_BYTES} bytes"), "split it, or check that it is the right file"));
+            return Err(complain(
+                format!("longer than {MAX_FILE_BYTES} bytes"),
+                "split it, or check that it is the right file",
+            ));
         }
         match String::from_utf8(bytes) {
             Ok(text) => Ok(Source { name: name.clone(), text }),

@@ -34,7 +34,12 @@ pub struct Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    pub(super) fn new(reader: &'a Reader, inner: &'a Spanned<DeValue<'a>>, path: String, key: Range<usize>) -> Value<'a> {
+    pub(super) fn new(
+        reader: &'a Reader,
+        inner: &'a Spanned<DeValue<'a>>,
+        path: String,
+        key: Range<usize>,
+    ) -> Value<'a> {
         Value { reader, inner, path, key }
     }
 

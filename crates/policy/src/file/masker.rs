@@ -34,7 +34,10 @@ pub(super) fn read(column: Located<String>, value: &Value<'_>, nulls: NullRule) 
         return Some(ColumnMask { column, masker, nulls });
     }
     if !value.is_table() {
-        value.error(format!("`{}` is not a masker", value.path()), "write a word such as \"redact\", or { keep_last = 4 }");
+        value.error(
+            format!("`{}` is not a masker", value.path()),
+            "write a word such as \"redact\", or { keep_last = 4 }",
+        );
         return None;
     }
     let mut table = value.table()?;
@@ -43,8 +46,12 @@ pub(super) fn read(column: Located<String>, value: &Value<'_>, nulls: NullRule) 
     let named = [
         table.value("mask").map(|v| word(&v)),
         table.value("fixed").map(|v| fixed(&v)),
-        table.value("keep_first").map(|v| v.integer(1..=MAX_KEPT).and_then(|n| u32::try_from(n).ok()).map(Masker::KeepFirst)),
-        table.value("keep_last").map(|v| v.integer(1..=MAX_KEPT).and_then(|n| u32::try_from(n).ok()).map(Masker::KeepLast)),
+        table
+            .value("keep_first")
+            .map(|v| v.integer(1..=MAX_KEPT).and_then(|n| u32::try_from(n).ok()).map(Masker::KeepFirst)),
+        table
+            .value("keep_last")
+            .map(|v| v.integer(1..=MAX_KEPT).and_then(|n| u32::try_from(n).ok()).map(Masker::KeepLast)),
         table.value("round").map(|v| v.integer(1..=MAX_STEP).map(Masker::Round)),
     ];
     table.finish();

@@ -79,7 +79,10 @@ impl PolicyFile {
             return false;
         }
         self.unlisted_tables != Unlisted::Clear
-            || self.tables.iter().any(|t| !clear(&t.clear_for) && (!t.masks.is_empty() || t.unlisted(self.unlisted) != Unlisted::Clear))
+            || self
+                .tables
+                .iter()
+                .any(|t| !clear(&t.clear_for) && (!t.masks.is_empty() || t.unlisted(self.unlisted) != Unlisted::Clear))
     }
 
     /// What can be checked only when the whole file is known.
@@ -92,7 +95,8 @@ impl PolicyFile {
                 roles => roles.iter().any(|r| self.masks_from(std::slice::from_ref(r))),
             };
             if opens && masked {
-                let message = format!("rule {:?} allows `unanalysed` to a role from which columns are masked", rule.name);
+                let message =
+                    format!("rule {:?} allows `unanalysed` to a role from which columns are masked", rule.name);
                 let remedy = "name only roles that see every column in clear (`clear_for`)".to_owned();
                 reader.report(Severity::Error, Some(rule.span.clone()), message, Some(remedy));
             }
@@ -121,11 +125,13 @@ impl PolicyFile {
 fn read(reader: &Reader, mut top: Table<'_>, databases: &[DatabaseName]) -> Option<PolicyFile> {
     let database = top.required("database", "\"shop\"").and_then(|v| v.string());
     let engine = database.as_ref().and_then(|name| engine(reader, name, databases)).unwrap_or(Engine::Postgres);
-    let strings = |list: Option<Vec<Located<String>>>| list.unwrap_or_default().into_iter().map(|l| l.value).collect::<Vec<_>>();
+    let strings =
+        |list: Option<Vec<Located<String>>>| list.unwrap_or_default().into_iter().map(|l| l.value).collect::<Vec<_>>();
     let connect = strings(top.strings("connect"));
     let clear_for = strings(top.strings("clear_for"));
     let unlisted = top.value("unlisted").and_then(|v| v.one_of(Unlisted::WORDS));
-    let unlisted_tables = top.value("unlisted_tables").and_then(|v| v.one_of(Unlisted::WORDS)).unwrap_or(Unlisted::Clear);
+    let unlisted_tables =
+        top.value("unlisted_tables").and_then(|v| v.one_of(Unlisted::WORDS)).unwrap_or(Unlisted::Clear);
     let reviewers = strings(top.strings("reviewers"));
     let expires = top.duration("expires").unwrap_or(DEFAULT_EXPIRES);
     let hold_in_transaction = top.duration("hold_in_transaction");

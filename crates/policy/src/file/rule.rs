@@ -60,13 +60,15 @@ pub(super) struct Defaults<'a> {
     pub hold_in_transaction: Option<Duration>,
 }
 
-const ACTIONS: &[(&str, Verdict)] = &[("allow", Verdict::Allow), ("block", Verdict::Block), ("approve", Verdict::Approve)];
+const ACTIONS: &[(&str, Verdict)] =
+    &[("allow", Verdict::Allow), ("block", Verdict::Block), ("approve", Verdict::Approve)];
 
 pub(super) fn read(mut table: Table<'_>, engine: Engine, defaults: &Defaults<'_>) -> Option<Rule> {
     let span = table.span();
     let name = table.required("name", "\"what the rule is for\"").and_then(|v| v.string());
     let roles = table.strings("roles");
-    let matches = table.required("match", "{ effects = [\"delete\"] }").and_then(|v| v.table()).map(|t| read_match(t, engine));
+    let matches =
+        table.required("match", "{ effects = [\"delete\"] }").and_then(|v| v.table()).map(|t| read_match(t, engine));
     let action = table.required("action", "\"block\"").and_then(|v| v.one_of(ACTIONS));
     let reviewers = table.strings("reviewers").map(|list| list.into_iter().map(|r| r.value).collect());
     let expires = table.duration("expires").unwrap_or(defaults.expires);
@@ -135,7 +137,10 @@ fn tables(value: &Value<'_>, engine: Engine) -> Option<Vec<Glob>> {
     for item in value.list("a list of table names", "[\"finance.*\"]")? {
         let Some(name) = item.string() else { continue };
         if engine == Engine::Postgres && !name.contains('.') && !name.contains('*') {
-            item.error(format!("{:?} names no schema", name.value), format!("write \"public.{}\" or \"*.{}\"", name.value, name.value));
+            item.error(
+                format!("{:?} names no schema", name.value),
+                format!("write \"public.{}\" or \"*.{}\"", name.value, name.value),
+            );
         }
     }
     globs(value)

@@ -44,7 +44,11 @@ impl TableSection {
     /// Every column that the section names.
     pub fn columns(&self) -> impl Iterator<Item = &Located<String>> {
         let bounded = self.bounded_by.iter().flatten();
-        self.clear.iter().chain(self.masks.iter().map(|m| &m.column)).chain(self.write.iter().map(|(c, _)| c)).chain(bounded)
+        self.clear
+            .iter()
+            .chain(self.masks.iter().map(|m| &m.column))
+            .chain(self.write.iter().map(|(c, _)| c))
+            .chain(bounded)
     }
 }
 
@@ -98,7 +102,9 @@ fn split_name(name: &Located<String>, value: &Value<'_>, engine: Engine) -> Opti
     let parts = parts(name);
     let wanted = if engine == Engine::Postgres { 2 } else { 1 };
     let remedy = match engine {
-        Engine::Postgres => format!("write it as [table.\"public.{}\"]", parts.last().map_or("customers", String::as_str)),
+        Engine::Postgres => {
+            format!("write it as [table.\"public.{}\"]", parts.last().map_or("customers", String::as_str))
+        }
         Engine::Mysql | Engine::Mariadb => "write the table's name alone, as in [table.customers]".to_owned(),
     };
     if parts.iter().any(|p| p.contains('*') || p.is_empty()) {
@@ -134,7 +140,10 @@ fn check(section: &TableSection, value: &Value<'_>) {
     let mut seen = HashSet::new();
     for column in section.clear.iter().chain(section.masks.iter().map(|m| &m.column)) {
         if !seen.insert(column.value.as_str()) {
-            value.error(format!("`{}` names column {:?} more than once", value.path(), column.value), "keep one of the two lines");
+            value.error(
+                format!("`{}` names column {:?} more than once", value.path(), column.value),
+                "keep one of the two lines",
+            );
         }
     }
 }

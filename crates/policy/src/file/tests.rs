@@ -21,7 +21,10 @@ fn the_sample_policy_is_read_without_complaint() {
 
 #[test]
 fn a_misspelt_key_is_named_with_the_right_one() {
-    assert_eq!(problems("revievers = ['dba']"), "shop.toml:3:1: error: unknown key `revievers`; did you mean `reviewers`?");
+    assert_eq!(
+        problems("revievers = ['dba']"),
+        "shop.toml:3:1: error: unknown key `revievers`; did you mean `reviewers`?"
+    );
     assert_eq!(
         problems("[table.\"public.customers\"]\nmaks.email = 'email'"),
         "shop.toml:4:1: error: unknown key `table.\"public.customers\".maks`; did you mean `table.\"public.customers\".mask`?"
@@ -66,9 +69,15 @@ fn rules_inherit_reviewers_and_times_from_the_file() {
                  [[rule]]\nname = 'a'\nmatch = { effects = ['drop'] }\naction = 'approve'\n\
                  [[rule]]\nname = 'b'\nmatch = {}\naction = 'approve'\nreviewers = ['boss']\nexpires = '1h'";
     let file = file(lines);
-    assert_eq!((file.rules[0].reviewers.as_slice(), file.rules[0].expires), (&["dba".to_owned()][..], Duration::from_secs(300)));
+    assert_eq!(
+        (file.rules[0].reviewers.as_slice(), file.rules[0].expires),
+        (&["dba".to_owned()][..], Duration::from_secs(300))
+    );
     assert_eq!(file.rules[0].hold_in_transaction, Some(Duration::from_secs(30)));
-    assert_eq!((file.rules[1].reviewers.as_slice(), file.rules[1].expires), (&["boss".to_owned()][..], Duration::from_secs(3600)));
+    assert_eq!(
+        (file.rules[1].reviewers.as_slice(), file.rules[1].expires),
+        (&["boss".to_owned()][..], Duration::from_secs(3600))
+    );
 }
 
 #[test]
@@ -92,7 +101,9 @@ fn a_rule_for_nobody_is_an_error() {
 #[test]
 fn unanalysed_statements_may_not_be_allowed_to_masked_roles() {
     let mask = "[table.\"public.customers\"]\nmask.ssn = 'redact'\nclear_for = ['dba']\n";
-    let rule = |roles: &str| format!("{mask}[[rule]]\nname = 'open'\n{roles}match = {{ effects = ['unanalysed'] }}\naction = 'allow'\n");
+    let rule = |roles: &str| {
+        format!("{mask}[[rule]]\nname = 'open'\n{roles}match = {{ effects = ['unanalysed'] }}\naction = 'allow'\n")
+    };
     let expected = "rule \"open\" allows `unanalysed` to a role from which columns are masked";
     assert!(problems(&rule("roles = ['agent']\n")).contains(expected));
     assert!(problems(&rule("")).contains(expected));
@@ -106,7 +117,10 @@ fn every_masker_reads_as_written() {
                  mask.j = { mask = 'email', nulls = 'hide' }";
     let file = file(lines);
     let names: Vec<_> = file.tables[0].masks.iter().map(|m| m.masker.name()).collect();
-    assert_eq!(names, ["redact", "null", "email", "year", "month", "fixed", "keep_first", "keep_last", "round", "email"]);
+    assert_eq!(
+        names,
+        ["redact", "null", "email", "year", "month", "fixed", "keep_first", "keep_last", "round", "email"]
+    );
     assert_eq!(file.tables[0].masks[9].nulls, querygate_mask::NullRule::Hide);
 }
 
@@ -124,7 +138,10 @@ fn maskers_that_do_not_exist_or_are_not_built_say_what_to_write() {
 #[test]
 fn a_table_is_named_with_its_schema() {
     let found = problems("[table.customers]\nmask.ssn = 'redact'");
-    assert!(found.ends_with("\"customers\" is not a table's full name; write it as [table.\"public.customers\"]"), "{found}");
+    assert!(
+        found.ends_with("\"customers\" is not a table's full name; write it as [table.\"public.customers\"]"),
+        "{found}"
+    );
     let found = problems("[table.\"public.*\"]\nmask.ssn = 'redact'");
     assert!(found.contains("is not the name of one table"), "{found}");
     let quoted = file("[table.'public.\"odd.name\"']\nmask.ssn = 'redact'");
@@ -139,7 +156,8 @@ fn a_column_is_clear_or_masked_not_both() {
 
 #[test]
 fn functions_are_matched_by_call_alone() {
-    let found = problems("[[rule]]\nname = 'a'\nmatch = { effects = ['read'], functions = ['public.f'] }\naction = 'block'");
+    let found =
+        problems("[[rule]]\nname = 'a'\nmatch = { effects = ['read'], functions = ['public.f'] }\naction = 'block'");
     assert!(found.contains("functions are matched by the effect `call` alone"), "{found}");
 }
 
@@ -153,5 +171,8 @@ fn tables_of_a_rule_name_their_schema() {
 fn limits_of_roles_are_read() {
     let file = file("[role.agent]\nlimits = { rows = 10, bytes = '1MiB', statement_timeout = '5s' }");
     let limits = &file.roles[0].1;
-    assert_eq!((limits.rows, limits.bytes, limits.statement_timeout), (Some(10), Some(1 << 20), Some(Duration::from_secs(5))));
+    assert_eq!(
+        (limits.rows, limits.bytes, limits.statement_timeout),
+        (Some(10), Some(1 << 20), Some(Duration::from_secs(5)))
+    );
 }

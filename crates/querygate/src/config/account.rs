@@ -83,7 +83,10 @@ fn credential(value: &Value<'_>, secret: &SecretString) -> Option<Credential> {
     match Credential::parse(secret.expose_secret()) {
         Ok(credential) => Some(credential),
         Err(error) => {
-            value.error(error.to_string(), "let `querygate account create` write it, or copy all of pg_authid.rolpassword");
+            value.error(
+                error.to_string(),
+                "let `querygate account create` write it, or copy all of pg_authid.rolpassword",
+            );
             None
         }
     }

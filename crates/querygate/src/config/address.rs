@@ -21,7 +21,10 @@ impl Address {
         let text = value.string()?;
         let address = Address::parse(&text);
         if address.is_none() {
-            value.error(format!("{:?} is not a host and a port", text.value), "write it like \"db.internal:5432\" or \"[::1]:5432\"");
+            value.error(
+                format!("{:?} is not a host and a port", text.value),
+                "write it like \"db.internal:5432\" or \"[::1]:5432\"",
+            );
         }
         address
     }
@@ -40,6 +43,10 @@ impl Address {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') { write!(f, "[{}]:{}", self.host, self.port) } else { write!(f, "{}:{}", self.host, self.port) }
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
     }
 }

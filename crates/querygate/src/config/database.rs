@@ -88,7 +88,9 @@ fn read(mut table: Table<'_>, context: &Context<'_>, others: &[Database]) -> Opt
     let danger_plaintext = table.boolean("danger_plaintext").unwrap_or(false);
     if tls == Some(ServerTls::Off) && !danger_plaintext && address.as_ref().is_some_and(|a| !a.is_loopback()) {
         let remedy = "use \"verify-full\", or add `danger_plaintext = true` beside it";
-        tls_value.iter().for_each(|v| v.error("the gateway's password and the data would cross the network unencrypted", remedy));
+        tls_value
+            .iter()
+            .for_each(|v| v.error("the gateway's password and the data would cross the network unencrypted", remedy));
     }
     let observe = table.value("mode").and_then(|v| v.one_of(&[("enforce", false), ("observe", true)])).unwrap_or(false);
     let unmasked = table.value("danger_unmasked");
@@ -117,7 +119,8 @@ fn read(mut table: Table<'_>, context: &Context<'_>, others: &[Database]) -> Opt
 }
 
 fn engine(value: &Value<'_>) -> Option<Engine> {
-    let engine = value.one_of(&[("postgres", Engine::Postgres), ("mysql", Engine::Mysql), ("mariadb", Engine::Mariadb)])?;
+    let engine =
+        value.one_of(&[("postgres", Engine::Postgres), ("mysql", Engine::Mysql), ("mariadb", Engine::Mariadb)])?;
     if engine != Engine::Postgres {
         value.error("MySQL and MariaDB are not built in this version", "take this [[database]] out");
     }
@@ -154,7 +157,10 @@ fn tls(value: &Value<'_>, context: &Context<'_>) -> Option<ServerTls> {
 fn authorities(value: &Value<'_>, context: &Context<'_>) -> Option<PathBuf> {
     let path = context.path(&value.string()?);
     if let Err(error) = std::fs::File::open(&path) {
-        value.error(format!("{} can't be read: {error}", path.display()), "check the path (relative to this file) and its permissions");
+        value.error(
+            format!("{} can't be read: {error}", path.display()),
+            "check the path (relative to this file) and its permissions",
+        );
     }
     Some(path)
 }

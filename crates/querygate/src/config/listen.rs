@@ -86,7 +86,10 @@ fn tls(value: &Value<'_>, context: &Context<'_>) -> Option<ListenTls> {
     let file = |v: Value<'_>| {
         let path = context.path(&v.string()?);
         if let Err(error) = std::fs::File::open(&path) {
-            v.error(format!("{} can't be read: {error}", path.display()), "check the path (relative to this file) and its permissions");
+            v.error(
+                format!("{} can't be read: {error}", path.display()),
+                "check the path (relative to this file) and its permissions",
+            );
         }
         Some(path)
     };
@@ -100,7 +103,10 @@ fn socket(value: &Value<'_>) -> Option<SocketAddr> {
     let text = value.string()?;
     let parsed: Option<SocketAddr> = text.parse().ok();
     if parsed.is_none() {
-        value.error(format!("{:?} is not an IP address and a port", text.value), "write it like \"0.0.0.0:6432\" or \"[::]:6432\"");
+        value.error(
+            format!("{:?} is not an IP address and a port", text.value),
+            "write it like \"0.0.0.0:6432\" or \"[::]:6432\"",
+        );
     }
     parsed
 }

@@ -28,7 +28,11 @@ fn with(part: &str, other: &str) -> String {
 }
 
 fn refused(text: &str) -> String {
-    read(text).expect_err("refused").iter().map(|p| format!("{}; {}\n", p.message, p.remedy.clone().unwrap_or_default())).collect()
+    read(text)
+        .expect_err("refused")
+        .iter()
+        .map(|p| format!("{}; {}\n", p.message, p.remedy.clone().unwrap_or_default()))
+        .collect()
 }
 
 #[test]
@@ -69,7 +73,10 @@ fn an_unknown_key_is_an_error_with_its_place_and_the_nearest_known_one() {
 fn a_secret_in_the_file_itself_is_refused_and_not_repeated() {
     let text = with("{ env = \"SHOP_PASSWORD\" }", "\"hunter2\"");
     let problems = refused(&text);
-    assert_eq!(problems, "`database.password` stands in the file in clear; write { env = \"NAME\" } or { file = \"path\" }\n");
+    assert_eq!(
+        problems,
+        "`database.password` stands in the file in clear; write { env = \"NAME\" } or { file = \"path\" }\n"
+    );
 }
 
 #[test]
@@ -85,11 +92,19 @@ fn plaintext_beyond_this_machine_needs_its_dangerous_name() {
     let off = with("tls         = \"self-signed\"", "tls = \"off\"");
     read(&off).unwrap();
     let open = off.replace("127.0.0.1:6432", "0.0.0.0:6432");
-    assert!(refused(&open).starts_with("passwords and data would cross the network unencrypted; set `listen.tls`"), "{}", refused(&open));
+    assert!(
+        refused(&open).starts_with("passwords and data would cross the network unencrypted; set `listen.tls`"),
+        "{}",
+        refused(&open)
+    );
     read(&open.replace("[listen]", "[listen]\ndanger_plaintext = true")).unwrap();
 
     let far = with("127.0.0.1:5432", "db.internal:5432");
-    assert!(refused(&far).starts_with("the gateway's password and the data would cross the network unencrypted"), "{}", refused(&far));
+    assert!(
+        refused(&far).starts_with("the gateway's password and the data would cross the network unencrypted"),
+        "{}",
+        refused(&far)
+    );
     read(&far.replace("mode            =", "danger_plaintext = true\nmode =")).unwrap();
 }
 
@@ -113,7 +128,9 @@ fn what_is_not_built_is_refused_by_name() {
 
 #[test]
 fn names_that_clash_are_refused() {
-    let twice = format!("{SAMPLE}\n[[account]]\nname = 'reporting-agent'\nroles = []\nsecret = {{ env = 'REPORTING_SECRET' }}\n");
+    let twice = format!(
+        "{SAMPLE}\n[[account]]\nname = 'reporting-agent'\nroles = []\nsecret = {{ env = 'REPORTING_SECRET' }}\n"
+    );
     assert_eq!(refused(&twice), "\"reporting-agent\" is there twice; give each a name of its own\n");
 }
 
@@ -133,7 +150,11 @@ fn secrets_come_from_files_beside_the_configuration() {
     assert_eq!(config.databases[0].password.as_ref().unwrap().expose_secret(), "from a file");
     assert!(matches!(config.accounts[0].credential, Credential::Verifier(_)));
     assert_eq!(config.data_dir, folder.path().join("data"));
-    assert!(config.warnings.to_string().contains("agent.scram can be read by others than its owner"), "{}", config.warnings);
+    assert!(
+        config.warnings.to_string().contains("agent.scram can be read by others than its owner"),
+        "{}",
+        config.warnings
+    );
 }
 
 #[test]
@@ -146,6 +167,7 @@ fn a_missing_file_and_a_missing_variable_say_what_to_do() {
 
 #[test]
 fn a_bad_certificate_path_names_the_file() {
-    let problems = refused(&with("tls         = \"self-signed\"", "tls = { certificate = \"no.crt\", key = \"no.key\" }"));
+    let problems =
+        refused(&with("tls         = \"self-signed\"", "tls = { certificate = \"no.crt\", key = \"no.key\" }"));
     assert!(problems.contains("./no.crt can't be read"), "{problems}");
 }
