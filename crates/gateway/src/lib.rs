@@ -1,1 +1,36 @@
-//! Placeholder.
+//! Listeners, both sockets of each session, and every wait: the part of Querygate that touches the network.
+//!
+//! One driver per engine decodes the client's and the server's messages, feeds them to [`querygate_session::Session`] and carries out
+//! its actions. Each event loop is a thread of its own with its own listener, its own chain of the log and its own cache of
+//! judgements: sessions share no lock on a statement's way. It must not know the console or the command line.
+//!
+//! ```
+//! use querygate_gateway::config::ServerTls;
+//! assert_eq!(ServerTls::Off, ServerTls::Off);
+//! ```
+
+mod catalog;
+pub mod config;
+mod duplex;
+mod gateway;
+mod judge;
+mod log;
+mod metrics;
+mod postgres;
+mod registry;
+mod settings;
+mod shared;
+mod stream;
+mod tls;
+mod world;
+
+pub use gateway::{Gateway, Parts, StartError};
+pub use metrics::Metrics;
+pub use postgres::{
+    own::{Own, OwnError},
+    upstream::{ConnectError, Upstream},
+};
+pub use registry::{Registry, SessionInfo};
+pub use shared::Shared;
+pub use tls::{TlsError, client_config};
+pub use world::{DatabaseState, World};

@@ -58,7 +58,8 @@ impl Session {
                 self.answer_query(refuse::too_long(limit), out)
             }
             ClientMessage::TooLong { limit, query: false } => self.fail(refuse::too_long(limit), out),
-            ClientMessage::Unsupported { what } => self.unsupported(what, out),
+            ClientMessage::Unsupported { what, query: true } => self.unsupported(what, out),
+            ClientMessage::Unsupported { what, query: false } => self.fail(refuse::unsupported(what), out),
         }
     }
 

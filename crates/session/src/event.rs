@@ -73,6 +73,8 @@ pub enum ClientMessage<'a> {
     Unsupported {
         /// Its name.
         what: &'static str,
+        /// The client waits for ReadyForQuery (else it sends Sync).
+        query: bool,
     },
 }
 

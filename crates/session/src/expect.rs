@@ -72,6 +72,7 @@ pub(crate) enum OwnStep {
     Describe,
     Row,
     Complete,
+    ClosePortal,
     Close,
 }
 

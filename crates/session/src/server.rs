@@ -292,7 +292,8 @@ impl Session {
             (OwnStep::Parse, ServerMessage::ParseComplete) => OwnStep::Bind,
             (OwnStep::Bind, ServerMessage::BindComplete) => OwnStep::Row,
             (OwnStep::Row, ServerMessage::Row(row)) if judge.settings_read(row) => OwnStep::Complete,
-            (OwnStep::Complete, ServerMessage::Complete { .. }) => OwnStep::Close,
+            (OwnStep::Complete, ServerMessage::Complete { .. }) => OwnStep::ClosePortal,
+            (OwnStep::ClosePortal, ServerMessage::CloseComplete) => OwnStep::Close,
             (OwnStep::Close, ServerMessage::CloseComplete) => return Relay::Swallow,
             _ => return self.unexpected("the tracked settings could not be read", out),
         };

@@ -87,9 +87,9 @@ pub enum Rows<'a> {
 }
 
 impl Session {
-    /// A session after log-in.
+    /// A session after log-in. The tracked settings are read before its first statement.
     pub fn new() -> Session {
-        Session::default()
+        Session { settings_stale: true, ..Session::default() }
     }
 
     /// What to do with a row or COPY chunk that the server sends now.

@@ -1,0 +1,141 @@
+//! Keeps each database's catalog snapshot current: a fingerprint every few seconds and after each statement that defines something,
+//! the whole snapshot when it changed.
+
+use std::{sync::Arc, time::Duration};
+
+use querygate_journal::{Chain, Journal};
+use querygate_record::{Digest, Entry, Event, Facts, Origin, Outcome};
+use querygate_sql::catalog::{Catalog, POSTGRES_FINGERPRINT, POSTGRES_SNAPSHOT};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{MissedTickBehavior, interval},
+};
+
+use crate::{
+    log::now_ns,
+    postgres::own::{Own, OwnError},
+    world::{DatabaseState, World},
+};
+
+/// Looks after one database until its state is gone.
+pub async fn watch(
+    database: Arc<DatabaseState>,
+    journal: Journal,
+    mut asked: mpsc::Receiver<oneshot::Sender<()>>,
+    every: Duration,
+) {
+    let mut ticks = interval(every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut watcher = match journal.chain() {
+        Ok(chain) => Watcher { database, chain, connection: None, fingerprint: String::new() },
+        Err(error) => {
+            tracing::error!(%error, "the catalog can't be watched: the log can't be written");
+            return;
+        }
+    };
+    loop {
+        let mut waiting = Vec::new();
+        tokio::select! {
+            _ = ticks.tick() => {}
+            request = asked.recv() => match request {
+                Some(request) => waiting.push(request),
+                None => return,
+            },
+        }
+        while let Ok(request) = asked.try_recv() {
+            waiting.push(request);
+        }
+        watcher.look().await;
+        for request in waiting {
+            // Whoever asked may be gone.
+            let _ = request.send(());
+        }
+    }
+}
+
+struct Watcher {
+    database: Arc<DatabaseState>,
+    chain: Chain,
+    connection: Option<Own>,
+    fingerprint: String,
+}
+
+impl Watcher {
+    async fn look(&mut self) {
+        // A broken connection is noticed at the question: once more over a new one.
+        let mut result = self.refresh().await;
+        if result.is_err() && self.connection.take().is_some() {
+            result = self.refresh().await;
+        }
+        if let Err(why) = result {
+            self.connection = None;
+            if **self.database.trouble.load() != why {
+                tracing::warn!(database = %self.database.settings.name, why, "the catalog can't be read");
+            }
+            self.database.trouble.store(Arc::new(why));
+        }
+    }
+
+    async fn refresh(&mut self) -> Result<(), String> {
+        let Some(policy) = self.database.policy.load_full() else {
+            self.database.world.store(None);
+            return Err("no policy names this database: it opens to nobody".to_owned());
+        };
+        let fingerprint = self.ask("read the catalog's fingerprint", POSTGRES_FINGERPRINT).await?;
+        let current = self.database.world.load_full();
+        if let Some(world) = &current
+            && fingerprint == self.fingerprint
+            && world.bound.policy().version() == policy.version()
+        {
+            return Ok(());
+        }
+        let json = self.ask("read the catalog", POSTGRES_SNAPSHOT).await?;
+        let catalog = Catalog::from_json(json.as_bytes()).map_err(|e| e.to_string())?;
+        let bound = policy.bind(&Arc::new(catalog), self.database.settings.mode, current.as_ref().map(|w| &w.bound));
+        self.report_problems(&bound);
+        tracing::info!(database = %self.database.settings.name, catalog = bound.catalog().version(), "catalog read");
+        self.database.world.store(Some(Arc::new(World::new(bound))));
+        self.database.trouble.store(Arc::new(String::new()));
+        self.fingerprint = fingerprint;
+        Ok(())
+    }
+
+    /// One question, in the log like everything that reaches the server.
+    async fn ask(&mut self, what: &str, text: &str) -> Result<String, String> {
+        let begun = now_ns();
+        let facts = Facts { text: what.to_owned(), rule: "gateway".to_owned(), ..Facts::default() };
+        let facts: Digest = self.chain.facts(&facts, begun);
+        self.log(Event::Begin { facts, values: Vec::new() }, begun)?;
+        let result = self.ask_server(text).await;
+        let ended = now_ns();
+        let status = if result.is_ok() { "ok" } else { "error" };
+        let duration_ns = u64::try_from(ended.saturating_sub(begun)).unwrap_or(0);
+        let outcome = Outcome { status: status.to_owned(), duration_ns, ..Outcome::default() };
+        self.log(Event::End(Box::new(outcome)), ended)?;
+        result.map_err(|e| e.to_string())
+    }
+
+    async fn ask_server(&mut self, text: &str) -> Result<String, OwnError> {
+        let connection = match &mut self.connection {
+            Some(connection) => connection,
+            none => none.insert(Own::connect(&self.database.upstream).await?),
+        };
+        connection.ask(text).await
+    }
+
+    fn log(&mut self, event: Event, time_ns: i64) -> Result<(), String> {
+        self.chain.push(&Entry { time_ns, session: None, statement: 0, origin: Origin::Gateway, event });
+        self.chain.flush().map(|_| ()).map_err(|e| e.to_string())
+    }
+
+    fn report_problems(&mut self, bound: &querygate_policy::Bound) {
+        for problem in bound.problems().iter() {
+            tracing::warn!(database = %self.database.settings.name, %problem, "policy and catalog disagree");
+            let detail = problem.to_string();
+            let alarm = Event::Alarm { kind: "policy_binding".to_owned(), detail };
+            if let Err(error) = self.log(alarm, now_ns()) {
+                tracing::error!(error, "an alarm can't be logged");
+            }
+        }
+    }
+}

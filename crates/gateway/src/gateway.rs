@@ -1,0 +1,309 @@
+//! Starts and stops the gateway: event loops, listeners, catalog watchers.
+
+use std::{
+    collections::HashMap,
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use arc_swap::ArcSwapOption;
+use querygate_approvals::Desk;
+use querygate_identity::Accounts;
+use querygate_journal::Journal;
+use querygate_policy::PolicySet;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::{
+    net::TcpListener,
+    sync::{mpsc, watch},
+    task::LocalSet,
+    time::{interval, sleep},
+};
+
+use crate::{
+    catalog,
+    config::{ClientTls, Config, Database},
+    judge::{self, HashKey},
+    log::{LAZY_FLUSH, LoopLog, now_ns},
+    metrics::Metrics,
+    postgres::{self, LoopParts, upstream::Upstream},
+    shared::Shared,
+    tls::{self, TlsError},
+    world::DatabaseState,
+};
+
+/// Connections that the system keeps for a listener that is busy.
+const BACKLOG: i32 = 1024;
+/// Requests for a look at one catalog that may wait.
+const REFRESH_QUEUE: usize = 1024;
+/// How often expired requests are looked for.
+const EXPIRY_INTERVAL: Duration = Duration::from_millis(250);
+/// Pause after a failed accept (out of descriptors, mostly).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Why the gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A listener.
+    #[error("can't listen on {address}: {why}. Is another program using the port?")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// The system's words.
+        why: io::Error,
+    },
+    /// A certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The log.
+    #[error("the access log can't be opened: {0}")]
+    Log(#[from] querygate_journal::Error),
+    /// A thread.
+    #[error("an event loop can't be started: {0}")]
+    Thread(io::Error),
+}
+
+/// What the gateway works with.
+pub struct Parts {
+    /// The settings.
+    pub config: Config,
+    /// The policies.
+    pub policies: Arc<PolicySet>,
+    /// Who may log in.
+    pub accounts: Arc<Accounts>,
+    /// Where held statements wait.
+    pub desk: Desk,
+    /// The log.
+    pub journal: Journal,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// A running gateway. Must be started inside a tokio runtime, which watches the catalogs; sessions run on threads of their own.
+pub struct Gateway {
+    shared: Arc<Shared>,
+    loops: Vec<JoinHandle<()>>,
+    stop: watch::Sender<bool>,
+    /// Where Postgres clients connect.
+    pub postgres: Option<SocketAddr>,
+}
+
+impl Gateway {
+    /// Starts listening.
+    pub fn start(parts: Parts) -> Result<Gateway, StartError> {
+        let (stop, stopped) = watch::channel(false);
+        let (literal, key_name) = parts.journal.keys().literal();
+        let hash_key = HashKey { key: *literal, name: key_name.into() };
+        let mut databases = HashMap::new();
+        let mut watched = Vec::new();
+        let mut config = parts.config;
+        for settings in std::mem::take(&mut config.databases) {
+            let (state, asked) = database_state(settings, &parts.policies)?;
+            watched.push((state.clone(), asked));
+            databases.insert(state.settings.name.clone(), state);
+        }
+        let every = config.catalog_interval;
+        let (listen, loops) = (config.postgres, config.loops.max(1));
+        let shared = Arc::new(Shared {
+            tls: ArcSwapOption::new(client_tls(&config.tls)?),
+            config,
+            databases,
+            accounts: parts.accounts,
+            desk: parts.desk,
+            journal: parts.journal,
+            hash_key,
+            registry: Arc::default(),
+            metrics: parts.metrics,
+            draining: AtomicBool::new(false),
+        });
+        for (state, asked) in watched {
+            tokio::spawn(catalog::watch(state, shared.journal.clone(), asked, every));
+        }
+        tokio::spawn(expire(shared.desk.clone(), stopped.clone()));
+        let mut gateway = Gateway { shared, loops: Vec::new(), stop, postgres: None };
+        if let Some(address) = listen {
+            gateway.listen(address, loops, &stopped)?;
+        }
+        Ok(gateway)
+    }
+
+    fn listen(&mut self, address: SocketAddr, loops: usize, stopped: &watch::Receiver<bool>) -> Result<(), StartError> {
+        let failed = |why| StartError::Listen { address, why };
+        let first = socket(address).map_err(failed)?;
+        let bound = first.local_addr().map_err(failed)?;
+        let mut listeners = vec![first];
+        for _ in 1..loops {
+            listeners.push(socket(bound).map_err(failed)?);
+        }
+        for (index, listener) in listeners.into_iter().enumerate() {
+            let (shared, stopped) = (self.shared.clone(), stopped.clone());
+            let thread = std::thread::Builder::new().name(format!("loop-{index}")).spawn(move || event_loop(shared, listener, stopped));
+            self.loops.push(thread.map_err(StartError::Thread)?);
+        }
+        self.postgres = Some(bound);
+        Ok(())
+    }
+
+    /// What sessions share: lists, metrics, databases.
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Puts other policies into force, all at once; sessions go on and are judged anew at their next statement. A session that may not
+    /// open its database any more ends.
+    pub fn set_policies(&self, policies: &PolicySet) {
+        for (name, database) in &self.shared.databases {
+            database.set_policy(policies.database(name).cloned());
+        }
+        self.end_invalid();
+    }
+
+    /// Ends sessions whose account or database is no longer open to them.
+    pub fn end_invalid(&self) {
+        let shared = &self.shared;
+        shared.registry.end_where("57P01", "the session was ended: the account or its access was changed", |session| {
+            let opens = shared
+                .databases
+                .get(&session.database)
+                .and_then(|d| d.policy.load_full())
+                .is_some_and(|policy| policy.may_connect(&session.principal));
+            !opens || !postgres::still_valid(&shared.accounts, &session.principal)
+        });
+    }
+
+    /// Reads the certificate and key again.
+    pub fn reload_tls(&self) -> Result<(), TlsError> {
+        self.shared.tls.store(client_tls(&self.shared.config.tls)?);
+        Ok(())
+    }
+
+    /// Why it is not ready; none when it is.
+    pub fn trouble(&self) -> Option<String> {
+        if self.shared.draining.load(Ordering::Relaxed) {
+            return Some("stopping".to_owned());
+        }
+        if let Err(error) = self.shared.journal.check() {
+            return Some(format!("the access log can't be written: {error}"));
+        }
+        let away = self.shared.databases.values().find(|d| d.policy.load().is_some() && d.world.load().is_none());
+        away.map(|d| format!("database {}: {}", d.settings.name, d.trouble.load()))
+    }
+
+    /// Turns new clients away, lets sessions finish what they do for at most `wait`, then ends the rest.
+    pub async fn stop(self, wait: Duration) {
+        self.shared.draining.store(true, Ordering::Relaxed);
+        self.shared.registry.wake_all();
+        let until = tokio::time::Instant::now() + wait;
+        while !self.shared.registry.is_empty() && tokio::time::Instant::now() < until {
+            sleep(Duration::from_millis(20)).await;
+        }
+        for (id, result) in self.shared.desk.stop() {
+            if let Err(error) = result {
+                tracing::error!(%id, %error, "the end of a held statement can't be logged");
+            }
+        }
+        self.shared.registry.end_where("57P01", "the gateway is stopping", |_| true);
+        let until = tokio::time::Instant::now() + crate::config::FAREWELL_WAIT_MAX;
+        while !self.shared.registry.is_empty() && tokio::time::Instant::now() < until {
+            sleep(Duration::from_millis(20)).await;
+        }
+        // Loops that are gone need no word.
+        let _ = self.stop.send(true);
+        for thread in self.loops {
+            if thread.join().is_err() {
+                tracing::error!("an event loop ended by a panic");
+            }
+        }
+    }
+}
+
+fn database_state(
+    settings: Database,
+    policies: &PolicySet,
+) -> Result<(Arc<DatabaseState>, mpsc::Receiver<tokio::sync::oneshot::Sender<()>>), StartError> {
+    let settings = Arc::new(settings);
+    let upstream = Upstream { database: settings.clone(), tls: tls::client_config(&settings.tls)? };
+    let (refresh, asked) = mpsc::channel(REFRESH_QUEUE);
+    let policy = policies.database(&settings.name).cloned();
+    Ok((Arc::new(DatabaseState::new(settings, upstream, policy, refresh)), asked))
+}
+
+fn client_tls(tls: &ClientTls) -> Result<Option<Arc<rustls::ServerConfig>>, TlsError> {
+    match tls {
+        ClientTls::Off => Ok(None),
+        ClientTls::On { certificate, key, .. } => tls::server_config(certificate, key).map(Some),
+    }
+}
+
+async fn expire(desk: Desk, mut stopped: watch::Receiver<bool>) {
+    let mut ticks = interval(EXPIRY_INTERVAL);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = stopped.changed() => return,
+        }
+        for (id, result) in desk.expire(now_ns()) {
+            if let Err(error) = result {
+                tracing::error!(%id, %error, "an expiry can't be logged");
+            }
+        }
+    }
+}
+
+/// A listener of one event loop; the system spreads clients over them.
+fn socket(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn event_loop(shared: Arc<Shared>, listener: std::net::TcpListener, stopped: watch::Receiver<bool>) {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return tracing::error!(%error, "an event loop can't be started"),
+    };
+    let log = match LoopLog::new(&shared.journal) {
+        Ok(log) => log,
+        Err(error) => return tracing::error!(%error, "an event loop can't open its chain of the log"),
+    };
+    let parts = LoopParts { shared, log, cache: judge::cache() };
+    LocalSet::new().block_on(&runtime, accept(parts, listener, stopped));
+}
+
+async fn accept(parts: LoopParts, listener: std::net::TcpListener, mut stopped: watch::Receiver<bool>) {
+    let listener = match TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(%error, "a listener can't be used"),
+    };
+    let mut lazy = interval(LAZY_FLUSH);
+    lazy.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((socket, address)) => {
+                    tokio::task::spawn_local(postgres::serve(parts.clone(), socket, address));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a client can't be accepted");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            // Failures are told to whoever needs the log next.
+            _ = lazy.tick() => drop(parts.log.flush()),
+            _ = stopped.changed() => {
+                let _ = parts.log.flush();
+                return;
+            }
+        }
+    }
+}
+

@@ -1,0 +1,345 @@
+//! Judges one session's texts: analysis and policy under the session's present settings, remembered by exact text.
+
+use std::{
+    cell::RefCell,
+    rc::Rc,
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
+
+use querygate_mask::Rendering;
+use querygate_policy::{Decision, LiteralKey, MAX_VALUE_BYTES, Refusal, RefusalKind, RoleView};
+use querygate_record::{Barrier, Effect, Principal, TransactionChange, Value, Verdict};
+use querygate_session::{Judge, Judgement, Part};
+use querygate_sql::{Limits, analyse, session::Settings, statement::Statement};
+
+use crate::{
+    metrics::Metrics,
+    settings::Tracked,
+    world::{DatabaseState, World, view_key},
+};
+
+/// Judgements that one event loop remembers.
+const REMEMBERED_MAX: usize = 4096;
+/// Longer texts are judged each time.
+const REMEMBERED_TEXT_MAX: usize = 16 * 1024;
+
+/// Judgements by exact text, shared by the sessions of one event loop.
+pub type Cache = Rc<RefCell<quick_cache::unsync::Cache<[u8; 32], Arc<Judgement>>>>;
+
+/// An empty cache.
+pub fn cache() -> Cache {
+    Rc::new(RefCell::new(quick_cache::unsync::Cache::new(REMEMBERED_MAX)))
+}
+
+/// The key of the log's hashes.
+#[derive(Clone)]
+pub struct HashKey {
+    /// 32 bytes.
+    pub key: [u8; 32],
+    /// Its name.
+    pub name: Arc<str>,
+}
+
+/// One session's judge.
+pub struct SessionJudge {
+    database: Arc<DatabaseState>,
+    principal: Arc<Principal>,
+    world: Arc<World>,
+    view: Arc<RoleView>,
+    tracked: Tracked,
+    /// Under what it judges now: catalog, policy, roles and settings.
+    stamp: u128,
+    cache: Cache,
+    hash_key: HashKey,
+    limits: Limits,
+    metrics: Arc<Metrics>,
+    setting_changed_in_transaction: bool,
+    /// A statement changed the catalog: look at it before the next judgement.
+    pub catalog_stale: bool,
+}
+
+impl SessionJudge {
+    /// A judge for a session that has just begun.
+    pub fn new(
+        database: Arc<DatabaseState>,
+        principal: Arc<Principal>,
+        world: Arc<World>,
+        cache: Cache,
+        hash_key: HashKey,
+        metrics: Arc<Metrics>,
+    ) -> SessionJudge {
+        let view = world.view(&principal);
+        let limits = Limits { bytes: database.settings.statement_max, ..Limits::default() };
+        let tracked = Tracked::default();
+        let mut judge = SessionJudge {
+            database,
+            principal,
+            world,
+            view,
+            tracked,
+            stamp: 0,
+            cache,
+            hash_key,
+            limits,
+            metrics,
+            setting_changed_in_transaction: false,
+            catalog_stale: false,
+        };
+        judge.restamp();
+        judge
+    }
+
+    /// Whether something is masked from the principal.
+    pub fn is_masked(&self) -> bool {
+        self.view.is_masked()
+    }
+
+    /// How instants are written now.
+    pub fn rendering(&self) -> &Rendering {
+        self.tracked.rendering()
+    }
+
+    /// The settings under which texts are analysed.
+    fn settings(&self) -> &Settings {
+        self.tracked.settings()
+    }
+
+    fn restamp(&mut self) {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.world.version);
+        let roles = view_key(&self.principal);
+        hasher.update(&(roles.len() as u64).to_le_bytes());
+        hasher.update(&roles);
+        self.tracked.hash_into(&mut hasher);
+        let mut stamp = [0; 16];
+        hasher.finalize_xof().fill(&mut stamp);
+        self.stamp = u128::from_le_bytes(stamp);
+    }
+
+    /// Follows the database's present world. False when there is none.
+    fn follow(&mut self) -> bool {
+        let world = self.database.world.load();
+        let Some(world) = world.as_ref() else { return false };
+        if !Arc::ptr_eq(world, &self.world) {
+            self.world = world.clone();
+            self.view = self.world.view(&self.principal);
+            self.restamp();
+        }
+        true
+    }
+
+    fn key(&self, text: &str) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.stamp.to_le_bytes());
+        hasher.update(text.as_bytes());
+        *hasher.finalize().as_bytes()
+    }
+
+    fn judge_anew(&self, text: &str) -> Judgement {
+        let started = Instant::now();
+        let catalog = self.world.bound.catalog();
+        let statements = analyse(text, catalog, self.settings(), &self.limits);
+        let decisions: Vec<Decision> =
+            statements.iter().map(|s| self.world.bound.decide(s, &self.principal, &self.view)).collect();
+        let together: Vec<(&Statement, &Decision)> = statements.iter().zip(&decisions).collect();
+        let key = LiteralKey { bytes: &self.hash_key.key, name: &self.hash_key.name };
+        let facts = self.world.bound.facts(text, &together, &self.view, key);
+        let strictest = decisions.iter().max_by_key(|d| d.verdict);
+        let mut judgement = Judgement {
+            text: text.into(),
+            stamp: self.stamp,
+            verdict: strictest.map_or(Verdict::Allow, |d| d.verdict),
+            refusal: strictest.and_then(|d| d.refusal.clone()),
+            rule: strictest.map_or_else(|| Arc::from(""), |d| d.rule.clone()),
+            reviewers: strictest.map(|d| d.reviewers.clone()).unwrap_or_default(),
+            expires: strictest.map(|d| d.expires).unwrap_or_default(),
+            hold_in_transaction: strictest.and_then(|d| d.hold_in_transaction),
+            durable: decisions.iter().any(|d| d.durable),
+            changes: statements.iter().any(changes_rows),
+            facts: Arc::new(facts),
+            facts_id: OnceLock::new(),
+            rewritten: self.tracked.application_name(text, &statements, &self.principal).map(Arc::from),
+            parts: together.iter().map(|(s, d)| part(text, s, d)).collect(),
+            hashed_parameters: self.hashed_parameters(&statements),
+        };
+        if judgement.verdict != Verdict::Block
+            && let Some(refusal) = self.refuse_barrier(&judgement, &statements)
+        {
+            judgement.verdict = Verdict::Block;
+            let mut facts = (*judgement.facts).clone();
+            facts.verdict = Some(Verdict::Block);
+            facts.reason = refusal.message.clone();
+            judgement.facts = Arc::new(facts);
+            judgement.refusal = Some(refusal);
+        }
+        self.metrics.judged(started.elapsed());
+        judgement
+    }
+
+    /// What a text can't be analysed for because a setting changes inside it, or because values are written in a way that masks don't know.
+    fn refuse_barrier(&self, judgement: &Judgement, statements: &[Statement]) -> Option<Refusal> {
+        let last = judgement.parts.len().checked_sub(1)?;
+        let sets = self.setting_changed_in_transaction || judgement.is_barrier();
+        for part in judgement.parts.get(..last).unwrap_or_default() {
+            let returns = sets && !matches!(part.transaction, TransactionChange::None | TransactionChange::Begin);
+            if part.barrier == Barrier::Unknown || returns {
+                return Some(apart(part.tag));
+            }
+        }
+        if !self.view.is_masked() {
+            return None;
+        }
+        for statement in statements {
+            if let Barrier::Constant { setting, values, .. } = &statement.barrier
+                && let Some(pinned) = Tracked::unpinned(setting, values)
+            {
+                return Some(pinned_setting(setting, pinned));
+            }
+        }
+        let masks = judgement.parts.iter().any(|p| !p.masks.fields.is_empty());
+        match self.tracked.unrenderable() {
+            Some((setting, pinned)) if masks => Some(pinned_setting(setting, pinned)),
+            _ => None,
+        }
+    }
+
+    fn hashed_parameters(&self, statements: &[Statement]) -> Arc<[bool]> {
+        let count = statements.iter().map(|s| s.parameters.len()).max().unwrap_or(0);
+        let hashed = |index: usize| {
+            let columns = statements.iter().filter_map(|s| s.parameters.get(index)).flatten();
+            let mut columns = columns.copied();
+            columns.any(|c| self.world.bound.is_masked_from_somebody(c))
+        };
+        (0..count).map(hashed).collect()
+    }
+
+    fn hashed(&self, bytes: &[u8]) -> String {
+        LiteralKey { bytes: &self.hash_key.key, name: &self.hash_key.name }.hash(bytes)
+    }
+
+    fn value(&self, bytes: &[u8], binary: bool, hashed: bool) -> Value {
+        let key = || self.hash_key.name.to_string();
+        if hashed {
+            return Value::Hashed { hash: self.hashed(bytes), key: key() };
+        }
+        if bytes.len() > MAX_VALUE_BYTES {
+            return Value::Long { length: bytes.len() as u64, hash: self.hashed(bytes), key: key() };
+        }
+        match std::str::from_utf8(bytes) {
+            Ok(text) if !binary => Value::Text(text.to_owned()),
+            _ => Value::Binary(bytes.iter().map(|b| format!("{b:02x}")).collect()),
+        }
+    }
+}
+
+impl Judge for SessionJudge {
+    fn judge(&mut self, text: &str) -> Option<Arc<Judgement>> {
+        if self.catalog_stale || !self.follow() {
+            return None;
+        }
+        let key = self.key(text);
+        if text.len() <= REMEMBERED_TEXT_MAX
+            && let Some(found) = self.cache.borrow().get(&key)
+        {
+            return Some(found.clone());
+        }
+        let judgement = Arc::new(self.judge_anew(text));
+        if text.len() <= REMEMBERED_TEXT_MAX {
+            self.cache.borrow_mut().insert(key, judgement.clone());
+        }
+        Some(judgement)
+    }
+
+    fn is_current(&self, judgement: &Judgement) -> bool {
+        let world = self.database.world.load();
+        !self.catalog_stale && world.as_ref().is_some_and(|w| Arc::ptr_eq(w, &self.world)) && judgement.stamp == self.stamp
+    }
+
+    fn values(&mut self, judgement: &Judgement, formats: &[i16], values: &[Option<&[u8]>]) -> Vec<Value> {
+        let binary = |index: usize| match formats {
+            [] => false,
+            [one] => *one == 1,
+            each => each.get(index) == Some(&1),
+        };
+        // Where the text was not analysed, no parameter's column is known.
+        let unknown = judgement.hashed_parameters.is_empty() && self.view.is_masked();
+        values
+            .iter()
+            .enumerate()
+            .map(|(index, value)| match value {
+                None => Value::Null,
+                Some(bytes) => {
+                    let hashed = judgement.hashed_parameters.get(index).copied().unwrap_or(unknown);
+                    self.value(bytes, binary(index), hashed)
+                }
+            })
+            .collect()
+    }
+
+    fn settings_read(&mut self, row: &[Option<&[u8]>]) -> bool {
+        let read = self.tracked.read(row);
+        self.setting_changed_in_transaction = false;
+        self.restamp();
+        read
+    }
+
+    fn completed(&mut self, judgement: &Judgement, index: usize) {
+        let Some(part) = judgement.parts.get(index) else { return };
+        self.setting_changed_in_transaction |= part.barrier.is_some();
+        self.catalog_stale |= part.defines;
+        if !part.temporary.is_empty() {
+            self.tracked.add_temporary(&part.temporary);
+            self.restamp();
+        }
+    }
+}
+
+fn part(text: &str, statement: &Statement, decision: &Decision) -> Part {
+    Part {
+        tag: statement.tag,
+        masks: Arc::new(decision.masks.clone()),
+        copy: statement.copy.clone(),
+        copy_probe: copy_probe(text, statement),
+        transaction: statement.transaction,
+        barrier: statement.barrier.clone(),
+        named: statement.named.clone(),
+        defines: statement.effects.iter().any(|e| changes_catalog(e.effect)),
+        temporary: statement.temporary.clone(),
+    }
+}
+
+fn copy_probe(_text: &str, statement: &Statement) -> Option<Arc<str>> {
+    statement.copy_query.clone()
+}
+
+fn changes_catalog(effect: Effect) -> bool {
+    matches!(
+        effect,
+        Effect::Alter | Effect::Call | Effect::Define | Effect::DefineCode | Effect::Drop | Effect::Maintain | Effect::Privilege | Effect::Unanalysed
+    )
+}
+
+fn changes_rows(statement: &Statement) -> bool {
+    statement.effects.iter().any(|e| !matches!(e.effect, Effect::Read | Effect::Session))
+}
+
+fn apart(tag: &str) -> Refusal {
+    Refusal {
+        kind: RefusalKind::NotAnalysable,
+        message: format!("cannot be analysed: {tag} may change a setting that decides what the statements after it mean"),
+        detail: "The settings that the following statements run under are known only after it ran.".to_owned(),
+        hint: "Send the statements one by one.".to_owned(),
+        position: None,
+    }
+}
+
+fn pinned_setting(setting: &str, value: &str) -> Refusal {
+    Refusal {
+        kind: RefusalKind::NotAnalysable,
+        message: format!("setting \"{setting}\" is kept at {value} for roles that see masked values"),
+        detail: "Masked values are written in that form.".to_owned(),
+        hint: format!("SET {setting} = {value}"),
+        position: None,
+    }
+}

@@ -1,0 +1,192 @@
+//! One event loop's hand on the log: all sessions of the loop share one chain, and what they push in one turn is appended as one value.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::{Arc, OnceLock},
+    time::{Duration, SystemTime},
+};
+
+use querygate_journal::{Chain, Durability, Journal, SyncState, Written};
+use querygate_record::{Digest, Entry, Event, Facts, Origin, SessionId};
+use tokio::sync::{Notify, watch};
+
+/// How long a statement waits for its entry to reach the disk before the log counts as away.
+pub const SYNC_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// Entries that nobody waits for (ends) are appended after at most this.
+pub const LAZY_FLUSH: Duration = Duration::from_millis(20);
+
+/// The log can't be written: nothing may pass.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the access log can't be written: {0}")]
+pub struct LogAway(pub Arc<str>);
+
+/// What must be in the log before the server may be written to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Need {
+    turn: u64,
+    durable: bool,
+    any: bool,
+}
+
+impl Need {
+    /// Adds an entry's need.
+    pub fn add(&mut self, turn: u64, durable: bool) {
+        self.turn = turn;
+        self.durable |= durable;
+        self.any = true;
+    }
+
+    /// Whether anything is needed.
+    pub fn is_some(self) -> bool {
+        self.any
+    }
+}
+
+/// Shared by the sessions of one event loop.
+pub struct LoopLog {
+    journal: Journal,
+    chain: RefCell<Chain>,
+    /// Counts turns: entries pushed now go out with this turn's flush.
+    turn: Cell<u64>,
+    flushed: Cell<u64>,
+    flushing: Cell<bool>,
+    written: Cell<Option<Written>>,
+    failed: RefCell<Option<LogAway>>,
+    flushed_notify: Notify,
+    synced: watch::Receiver<SyncState>,
+}
+
+impl LoopLog {
+    /// Opens this loop's chain.
+    pub fn new(journal: &Journal) -> Result<Rc<LoopLog>, querygate_journal::Error> {
+        Ok(Rc::new(LoopLog {
+            journal: journal.clone(),
+            chain: RefCell::new(journal.chain()?),
+            turn: Cell::new(1),
+            flushed: Cell::new(0),
+            flushing: Cell::new(false),
+            written: Cell::new(None),
+            failed: RefCell::new(None),
+            flushed_notify: Notify::new(),
+            synced: journal.synced_through(),
+        }))
+    }
+
+    /// Puts an entry into this turn's batch; returns the turn.
+    pub fn push(&self, session: Option<SessionId>, statement: u64, origin: Origin, event: Event, time_ns: i64) -> u64 {
+        self.chain.borrow_mut().push(&Entry { time_ns, session, statement, origin, event });
+        self.turn.get()
+    }
+
+    /// Makes sure that the chain holds these facts. `id` keeps their digest from the first time on.
+    pub fn facts(&self, facts: &Facts, id: &OnceLock<Digest>, time_ns: i64) -> Digest {
+        let mut chain = self.chain.borrow_mut();
+        match id.get() {
+            Some(id) if chain.knows(id) => *id,
+            _ => {
+                let digest = chain.facts(facts, time_ns);
+                *id.get_or_init(|| digest)
+            }
+        }
+    }
+
+    /// Whether every entry must be on disk before its statement is sent.
+    pub fn is_strict(&self) -> bool {
+        self.journal.durability() == Durability::Strict
+    }
+
+    /// Whether entries that ask for it must be on disk.
+    fn syncs(&self, durable: bool) -> bool {
+        match self.journal.durability() {
+            Durability::Process => false,
+            Durability::Balanced => durable,
+            Durability::Strict => true,
+        }
+    }
+
+    /// Returns once what is needed is in the log. All sessions that are ready in this turn share one append.
+    pub async fn commit(&self, need: Need) -> Result<(), LogAway> {
+        while self.flushed.get() < need.turn {
+            if self.flushing.get() {
+                self.flushed_notify.notified().await;
+            } else {
+                let guard = Flushing::start(self);
+                // Others that are ready now push theirs first.
+                tokio::task::yield_now().await;
+                let result = self.flush();
+                drop(guard);
+                result?;
+            }
+        }
+        if let Some(away) = self.failed.borrow().clone() {
+            return Err(away);
+        }
+        if self.syncs(need.durable) {
+            self.sync().await?;
+        }
+        Ok(())
+    }
+
+    /// Appends what is pending.
+    pub fn flush(&self) -> Result<(), LogAway> {
+        if self.chain.borrow().pending() == 0 {
+            self.flushed.set(self.turn.get());
+            return Ok(());
+        }
+        let result = self.chain.borrow_mut().flush();
+        match result {
+            Ok(written) => {
+                self.written.set(Some(written));
+                self.flushed.set(self.turn.get());
+                self.turn.set(self.turn.get() + 1);
+                *self.failed.borrow_mut() = None;
+                Ok(())
+            }
+            Err(error) => {
+                let away = LogAway(error.to_string().into());
+                tracing::error!(%error, "the access log can't be written");
+                *self.failed.borrow_mut() = Some(away.clone());
+                Err(away)
+            }
+        }
+    }
+
+    async fn sync(&self) -> Result<(), LogAway> {
+        let Some(written) = self.written.get() else { return Ok(()) };
+        self.journal.want_sync(written);
+        let mut synced = self.synced.clone();
+        let wait = synced.wait_for(|state| state.failed.is_some() || state.through >= written);
+        match tokio::time::timeout(SYNC_WAIT_MAX, wait).await {
+            Ok(Ok(state)) => match &state.failed {
+                Some(why) => Err(LogAway(why.clone())),
+                None => Ok(()),
+            },
+            Ok(Err(_)) => Err(LogAway("the log is closed".into())),
+            Err(_) => Err(LogAway("the disk did not answer in time".into())),
+        }
+    }
+}
+
+/// Lets the next session flush if the one that began to is gone.
+struct Flushing<'a>(&'a LoopLog);
+
+impl Flushing<'_> {
+    fn start(log: &LoopLog) -> Flushing<'_> {
+        log.flushing.set(true);
+        Flushing(log)
+    }
+}
+
+impl Drop for Flushing<'_> {
+    fn drop(&mut self) {
+        self.0.flushing.set(false);
+        self.0.flushed_notify.notify_waiters();
+    }
+}
+
+/// Nanoseconds since 1970-01-01 UTC.
+pub fn now_ns() -> i64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX))
+}

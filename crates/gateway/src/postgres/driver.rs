@@ -1,0 +1,424 @@
+//! Feeds one session: decoded messages in, actions carried out. The only outlet to the server is [`Driver::run`]'s loop, which writes
+//! to it after the log has what the session put there before.
+
+use std::{
+    io,
+    pin::Pin,
+    rc::Rc,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use querygate_approvals::{Request, Wait, Withdrawn};
+use querygate_postgres::{copy::Codec, startup::CancelKey};
+use querygate_record::{Event, HoldId, Origin, Principal, SessionId, StatementId};
+use querygate_session::{Action, Control, EndReason, HoldRequest, Log, Ruling, Session};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+
+use crate::{
+    config::{CATALOG_WAIT_MAX, FAREWELL_WAIT_MAX},
+    duplex::{Duplex, OUT_BYTES_MAX, Which},
+    judge::SessionJudge,
+    log::{LogAway, LoopLog, Need, now_ns},
+    postgres::{LoopParts, replies},
+    registry::Mail,
+    shared::Shared,
+    world::DatabaseState,
+};
+
+/// Bytes of a client that wait to be dealt with, at most: then it is not read.
+const IN_BYTES_MAX: usize = 1024 * 1024;
+/// Longest wait for the server to take a cancel request.
+const CANCEL_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// How a session ends.
+#[derive(Debug)]
+pub struct End {
+    /// For the log.
+    pub status: &'static str,
+    /// For the log.
+    pub reason: String,
+    /// SQLSTATE and words for the client, where it is told.
+    pub farewell: Option<(&'static str, String)>,
+}
+
+/// One session being driven.
+pub struct Driver {
+    pub(super) shared: Arc<Shared>,
+    pub(super) log: Rc<LoopLog>,
+    pub(super) io: Duplex,
+    pub(super) session: Session,
+    pub(super) judge: SessionJudge,
+    pub(super) id: SessionId,
+    pub(super) principal: Arc<Principal>,
+    pub(super) database: Arc<DatabaseState>,
+    pub(super) server_key: Option<CancelKey>,
+    pub(super) actions: Vec<Action>,
+    pub(super) need: Need,
+    pub(super) end: Option<End>,
+    /// Bytes of a client message that are dropped unread.
+    pub(super) drop_client: usize,
+    /// Bytes of a client's message that go through unread.
+    pub(super) pass_client: usize,
+    /// Bytes of a server message that go through unread.
+    pub(super) pass_server: usize,
+    /// The message at the head of the client's input can't be taken yet.
+    pub(super) blocked: bool,
+    pub(super) waits_since: Option<std::time::Instant>,
+    /// Names of a COPY's columns are to come as its first row.
+    pub(super) copy_header: bool,
+    /// How the rows of the COPY that answers now are written.
+    pub(super) codec: Option<Codec>,
+    mailbox: mpsc::Receiver<Mail>,
+    post: mpsc::Sender<Mail>,
+    wait: Option<Wait>,
+    /// A look at the catalog that is under way.
+    catalog: Option<Pin<Box<dyn Future<Output = ()>>>>,
+}
+
+/// What a driver starts from.
+pub struct Start {
+    /// Both sockets.
+    pub io: Duplex,
+    /// The judge.
+    pub judge: SessionJudge,
+    /// The session's id.
+    pub id: SessionId,
+    /// Who it is.
+    pub principal: Arc<Principal>,
+    /// Where it goes.
+    pub database: Arc<DatabaseState>,
+    /// The server's cancel key.
+    pub server_key: Option<CancelKey>,
+    /// The session's mailbox, both ends.
+    pub mailbox: (mpsc::Sender<Mail>, mpsc::Receiver<Mail>),
+}
+
+impl Driver {
+    /// A driver for a session after log-in.
+    pub fn new(parts: &LoopParts, start: Start) -> Driver {
+        let session = Session::new();
+        Driver {
+            shared: parts.shared.clone(),
+            log: parts.log.clone(),
+            io: start.io,
+            session,
+            judge: start.judge,
+            id: start.id,
+            principal: start.principal,
+            database: start.database,
+            server_key: start.server_key,
+            actions: Vec::new(),
+            need: Need::default(),
+            end: None,
+            drop_client: 0,
+            pass_client: 0,
+            pass_server: 0,
+            blocked: false,
+            waits_since: None,
+            copy_header: false,
+            codec: None,
+            mailbox: start.mailbox.1,
+            post: start.mailbox.0,
+            wait: None,
+            catalog: None,
+        }
+    }
+
+    /// Drives the session to its end and says why it ended.
+    pub async fn run(&mut self) -> End {
+        loop {
+            self.work();
+            if self.need.is_some()
+                && let Err(away) = self.log.commit(std::mem::take(&mut self.need)).await
+            {
+                self.io.server.output.clear();
+                return self.finish(log_away(&away)).await;
+            }
+            if let Some(end) = self.end.take() {
+                return self.finish(end).await;
+            }
+            if self.shared.draining.load(Ordering::Relaxed) && self.session.is_idle() && self.io.client.input.is_empty() {
+                return self.finish(stopping()).await;
+            }
+            self.observe_added();
+            self.await_something().await;
+        }
+    }
+
+    /// Deals with all that was read, as far as it goes.
+    fn work(&mut self) {
+        loop {
+            let server = self.server_frames();
+            let client = self.client_frames();
+            if self.end.is_some() || !(server || client) {
+                break;
+            }
+        }
+        if self.end.is_none() {
+            self.check_ends();
+        }
+        if self.judge.catalog_stale && self.catalog.is_none() && self.end.is_none() {
+            self.look_at_catalog();
+        }
+    }
+
+    fn check_ends(&mut self) {
+        if self.io.server.ended {
+            let words = "the connection to the database server was lost".to_owned();
+            self.end = Some(End { status: "lost", reason: words.clone(), farewell: Some(("08006", words)) });
+        } else if self.io.client.ended && (self.blocked || !self.has_client_frame()) {
+            self.end = Some(End { status: "disconnected", reason: "the client closed the connection".to_owned(), farewell: None });
+        }
+    }
+
+    async fn await_something(&mut self) {
+        let read_client = self.io.client.input.len() < IN_BYTES_MAX || !self.blocked;
+        let read_server = self.io.client.output.len() < OUT_BYTES_MAX;
+        tokio::select! {
+            biased;
+            mail = self.mailbox.recv() => match mail {
+                Some(mail) => self.receive(mail),
+                None => {}
+            },
+            ruling = async { match self.wait.as_mut() { Some(wait) => wait.await, None => std::future::pending().await } } => {
+                self.ruled(ruling);
+            }
+            () = async { match self.catalog.as_mut() { Some(look) => look.await, None => std::future::pending().await } } => {
+                self.catalog = None;
+                self.judge.catalog_stale = false;
+            }
+            progress = self.io.progress(read_client, read_server) => {
+                if let Err((which, error)) = progress {
+                    self.broken(which, &error);
+                }
+            }
+        }
+    }
+
+    fn broken(&mut self, which: Which, error: &io::Error) {
+        self.end = Some(match which {
+            Which::Client => End { status: "disconnected", reason: format!("the client's connection broke: {error}"), farewell: None },
+            Which::Server => {
+                let words = "the connection to the database server was lost".to_owned();
+                End { status: "lost", reason: format!("{words}: {error}"), farewell: Some(("08006", words)) }
+            }
+        });
+    }
+
+    fn receive(&mut self, mail: Mail) {
+        match mail {
+            Mail::Look => {}
+            Mail::Control(control) => self.control(control),
+            Mail::End(code, words) => self.end = Some(End { status: "ended", reason: words.clone(), farewell: Some((code, words)) }),
+        }
+    }
+
+    fn control(&mut self, control: Control) {
+        self.session.control(control, now_ns(), &mut self.actions);
+        self.act(&[]);
+    }
+
+    fn ruled(&mut self, ruling: querygate_approvals::Ruling) {
+        self.wait = None;
+        self.shared.metrics.held.dec();
+        use querygate_approvals::Ruling as R;
+        let by = |p: &Principal| p.identity.subject.clone();
+        let ruling = match ruling {
+            R::Approved { by: who, because } => Ruling::Approved { by: by(&who), because },
+            R::Denied { by: who, because } => Ruling::Denied { by: by(&who), because },
+            R::Expired => Ruling::Expired,
+            // The session's own doing: it knows.
+            R::Cancelled | R::Disconnected => return,
+            R::Stopped => Ruling::Unavailable { reason: "the gateway is stopping".to_owned() },
+        };
+        self.control(Control::Decided(ruling));
+    }
+
+    /// Carries out what the session decided. `frame` is the client's message that it was about.
+    pub(super) fn act(&mut self, frame: &[u8]) {
+        let mut actions = std::mem::take(&mut self.actions);
+        for action in actions.drain(..) {
+            match action {
+                Action::Log { number, entry, durable } => self.write_log(number, entry, durable),
+                Action::Forward => self.io.server.output.extend_from_slice(frame),
+                Action::ForwardText(text) => replies::forward_text(&mut self.io.server.output, frame, &text),
+                Action::Inject(message) => replies::inject(&mut self.io.server.output, &message),
+                Action::Tell(reply) => replies::tell(&mut self.io.client.output, &reply),
+                Action::Ask(request) => self.ask(*request),
+                Action::Withdraw(id, why) => self.withdraw(&id, why),
+                Action::CancelServer => self.cancel_server(),
+                Action::End(reason) => self.end_for(reason),
+            }
+        }
+        if self.actions.is_empty() {
+            self.actions = actions;
+        } else {
+            // Acting made the session decide more (a request's id): that comes next.
+            self.act(frame);
+        }
+    }
+
+    fn write_log(&mut self, number: u64, entry: Log, durable: bool) {
+        let time = now_ns();
+        let mut origin = Origin::Client;
+        let mut needed = true;
+        let event = match entry {
+            Log::Prepare(judgement) => Event::Prepare { facts: self.log.facts(&judgement.facts, &judgement.facts_id, time) },
+            Log::Begin(judgement, values) => {
+                self.shared.metrics.statement(&judgement.facts);
+                Event::Begin { facts: self.log.facts(&judgement.facts, &judgement.facts_id, time), values }
+            }
+            Log::Execute => Event::Execute,
+            Log::End(outcome) => {
+                needed = false;
+                if outcome.masked_fields > 0 {
+                    self.shared.metrics.masked_fields.inc_by(outcome.masked_fields);
+                }
+                Event::End(outcome)
+            }
+            Log::Own(what) => {
+                origin = Origin::Gateway;
+                let facts = querygate_record::Facts { text: what.to_owned(), rule: "gateway".to_owned(), ..Default::default() };
+                Event::Begin { facts: self.log.facts(&facts, &std::sync::OnceLock::new(), time), values: Vec::new() }
+            }
+            Log::Other(event) => event,
+        };
+        let turn = self.log.push(Some(self.id), number, origin, event, time);
+        if needed {
+            self.need.add(turn, durable);
+        }
+    }
+
+    fn ask(&mut self, request: HoldRequest) {
+        let facts = &request.judgement.facts;
+        let asked_ns = now_ns();
+        let wait_ns = i64::try_from(request.wait.as_nanos()).unwrap_or(i64::MAX);
+        let asked = self.shared.desk.ask(Request {
+            principal: (*self.principal).clone(),
+            database: self.database.settings.name.to_string(),
+            text: facts.text.clone(),
+            values: request.values,
+            effects: facts.effects.clone(),
+            tables: facts.tables.clone(),
+            rule: facts.rule.clone(),
+            reason: facts.reason.clone(),
+            reviewers: request.judgement.reviewers.clone(),
+            asked_ns,
+            expires_ns: asked_ns.saturating_add(wait_ns),
+            ..Request::for_statement(StatementId { session: self.id, number: request.number })
+        });
+        match asked {
+            Ok(wait) => {
+                let id = wait.id().clone();
+                self.wait = Some(wait);
+                self.shared.metrics.held.inc();
+                self.session.control(Control::Asked(id), now_ns(), &mut self.actions);
+            }
+            Err(error) => {
+                let ruling = Ruling::Unavailable { reason: error.to_string() };
+                self.session.control(Control::Decided(ruling), now_ns(), &mut self.actions);
+            }
+        }
+    }
+
+    fn withdraw(&mut self, id: &HoldId, why: &str) {
+        let withdrawn = match why {
+            "cancelled" => Withdrawn::Cancelled,
+            "ended" => Withdrawn::Stopped,
+            _ => Withdrawn::Disconnected,
+        };
+        if let Err(error) = self.shared.desk.withdraw(id, withdrawn) {
+            tracing::error!(%error, "a withdrawn request can't be logged");
+        }
+        if self.wait.take().is_some() {
+            self.shared.metrics.held.dec();
+        }
+    }
+
+    fn cancel_server(&mut self) {
+        let (post, upstream, key) = (self.post.clone(), self.database.upstream.clone(), self.server_key.clone());
+        tokio::task::spawn_local(async move {
+            if let Some(key) = key {
+                upstream.cancel(&key, CANCEL_WAIT_MAX).await;
+            }
+            // Gone sessions need no answer.
+            let _ = post.send(Mail::Control(Control::CancelDone)).await;
+        });
+    }
+
+    fn look_at_catalog(&mut self) {
+        let refresh = self.database.refresh.clone();
+        let look = async move {
+            let (answer, seen) = oneshot::channel();
+            if refresh.send(answer).await.is_ok() {
+                // A watcher that is gone answers nothing: the judgement is tried on what is known.
+                let _ = seen.await;
+            }
+        };
+        self.catalog = Some(Box::pin(async move {
+            if timeout(CATALOG_WAIT_MAX, look).await.is_err() {
+                tracing::warn!("the catalog was not looked at in time");
+            }
+        }));
+    }
+
+    fn end_for(&mut self, reason: EndReason) {
+        let (kind, detail, words) = match reason {
+            EndReason::CrossCheck { detail } => (
+                "cross_check",
+                detail,
+                "the result would have shown a masked column that the analysis did not find; the session is ended and an alarm was raised",
+            ),
+            EndReason::Unexpected { detail } => {
+                ("protocol", detail, "the database server sent something that answers no statement; the session is ended")
+            }
+        };
+        tracing::error!(session = %self.id, kind, detail, "a session is ended");
+        self.alarm(kind, &detail);
+        self.end = Some(End { status: "ended", reason: format!("{kind}: {detail}"), farewell: Some(("XX000", words.to_owned())) });
+    }
+
+    /// Puts an alarm into the log.
+    pub(super) fn alarm(&mut self, kind: &str, detail: &str) {
+        self.shared.metrics.alarms.inc();
+        self.write_log(0, Session::alarm(kind, detail), true);
+    }
+
+    fn observe_added(&mut self) {
+        if let Some(since) = self.waits_since.take() {
+            self.shared.metrics.added.observe(since.elapsed().as_secs_f64());
+        }
+    }
+
+    /// The last entries, the last words.
+    async fn finish(&mut self, end: End) -> End {
+        self.session.control(Control::Gone { status: end.status }, now_ns(), &mut self.actions);
+        self.act(&[]);
+        self.log.push(Some(self.id), 0, Origin::Client, Event::SessionClosed { reason: end.reason.clone() }, now_ns());
+        let _ = self.log.flush();
+        if let Some((code, words)) = &end.farewell {
+            replies::fatal(&mut self.io.client.output, code, words);
+        }
+        if end.status != "disconnected" {
+            // A client that does not read any more is not waited for long.
+            let _ = timeout(FAREWELL_WAIT_MAX, self.io.flush_client()).await;
+        }
+        replies::terminate(&mut self.io.server.output, end.status);
+        let _ = timeout(FAREWELL_WAIT_MAX, self.io.flush_server()).await;
+        end
+    }
+}
+
+fn log_away(away: &LogAway) -> End {
+    let words = "the access log can't be written, so nothing may run; tell the gateway's administrator".to_owned();
+    End { status: "refused", reason: away.to_string(), farewell: Some(("58030", words)) }
+}
+
+fn stopping() -> End {
+    let words = "the gateway is stopping".to_owned();
+    End { status: "ended", reason: words.clone(), farewell: Some(("57P01", words)) }
+}

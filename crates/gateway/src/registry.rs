@@ -1,0 +1,133 @@
+//! The sessions of all event loops, for cancel requests, for lists and for ending them.
+
+use std::{collections::HashMap, sync::Arc};
+
+use parking_lot::Mutex;
+use querygate_postgres::startup::CancelKey;
+use querygate_record::{Principal, SessionId};
+use querygate_session::Control;
+use tokio::sync::mpsc;
+
+/// Messages that one session's mailbox holds; a full one means that the session is not being driven.
+pub const MAILBOX_MAX: usize = 64;
+
+/// What can be sent to a session.
+#[derive(Debug)]
+pub enum Mail {
+    /// An event for its state.
+    Control(Control),
+    /// Look whether the gateway is stopping.
+    Look,
+    /// End it, with these words for the client.
+    End(&'static str, String),
+}
+
+/// What is known of an open session.
+#[derive(Clone, Debug)]
+pub struct SessionInfo {
+    /// Its id.
+    pub id: SessionId,
+    /// Who it is.
+    pub principal: Arc<Principal>,
+    /// Its database.
+    pub database: Arc<str>,
+    /// The client's address.
+    pub client: String,
+    /// The client's application name.
+    pub application: String,
+    /// When it began, nanoseconds since 1970-01-01 UTC.
+    pub started_ns: i64,
+}
+
+struct Open {
+    info: SessionInfo,
+    secret: Vec<u8>,
+    mailbox: mpsc::Sender<Mail>,
+}
+
+/// All open sessions.
+#[derive(Default)]
+pub struct Registry {
+    /// By the process number of the cancel key.
+    open: Mutex<HashMap<u32, Open>>,
+}
+
+/// An open session's place in the registry; gives it up on drop.
+pub struct Entered {
+    registry: Arc<Registry>,
+    process: u32,
+    /// The cancel key for the client.
+    pub key: CancelKey,
+}
+
+impl Registry {
+    /// Enters a session under a new cancel key.
+    pub fn enter(self: &Arc<Registry>, info: SessionInfo, mailbox: mpsc::Sender<Mail>) -> Entered {
+        let secret: [u8; 4] = rand::random();
+        let mut open = self.open.lock();
+        let mut process = rand::random::<u32>() & 0x7fff_ffff;
+        while process == 0 || open.contains_key(&process) {
+            process = rand::random::<u32>() & 0x7fff_ffff;
+        }
+        let key = CancelKey { process, secret: secret.to_vec() };
+        open.insert(process, Open { info, secret: secret.to_vec(), mailbox });
+        Entered { registry: self.clone(), process, key }
+    }
+
+    /// Passes a cancel request on to the session that it names; says nothing about whether there is one.
+    pub fn cancel(&self, key: &CancelKey) {
+        let open = self.open.lock();
+        if let Some(session) = open.get(&key.process)
+            && constant_time_equal(&session.secret, &key.secret)
+        {
+            let _ = session.mailbox.try_send(Mail::Control(Control::Cancel));
+        }
+    }
+
+    /// What is open.
+    pub fn list(&self) -> Vec<SessionInfo> {
+        self.open.lock().values().map(|o| o.info.clone()).collect()
+    }
+
+    /// Ends one session; false if there is none of that id.
+    pub fn end(&self, id: SessionId, code: &'static str, words: &str) -> bool {
+        let open = self.open.lock();
+        let Some(session) = open.values().find(|o| o.info.id == id) else { return false };
+        session.mailbox.try_send(Mail::End(code, words.to_owned())).is_ok()
+    }
+
+    /// Ends the sessions for which `which` holds.
+    pub fn end_where(&self, code: &'static str, words: &str, which: impl Fn(&SessionInfo) -> bool) {
+        for session in self.open.lock().values().filter(|o| which(&o.info)) {
+            let _ = session.mailbox.try_send(Mail::End(code, words.to_owned()));
+        }
+    }
+
+    /// Lets every session look whether it should end.
+    pub fn wake_all(&self) {
+        for session in self.open.lock().values() {
+            // A full mailbox wakes it as well.
+            let _ = session.mailbox.try_send(Mail::Look);
+        }
+    }
+
+    /// How many are open.
+    pub fn len(&self) -> usize {
+        self.open.lock().len()
+    }
+
+    /// Whether none is open.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.registry.open.lock().remove(&self.process);
+    }
+}
+
+fn constant_time_equal(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).fold(0, |differ, (x, y)| differ | (x ^ y)) == 0
+}

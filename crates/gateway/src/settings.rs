@@ -1,0 +1,181 @@
+//! The tracked settings of one session, as the server last reported them.
+
+use querygate_mask::Rendering;
+use querygate_record::Principal;
+use querygate_sql::{session::Settings, statement::Statement};
+
+/// Reads every tracked setting in one row; [`Tracked::read`] takes it.
+pub const READ: &str = "SELECT pg_catalog.current_setting('search_path'), current_user::pg_catalog.text, \
+    pg_catalog.current_setting('TimeZone'), pg_catalog.current_setting('DateStyle'), pg_catalog.current_setting('IntervalStyle'), \
+    pg_catalog.current_setting('bytea_output'), pg_catalog.current_setting('extra_float_digits'), \
+    pg_catalog.current_setting('standard_conforming_strings')";
+
+/// Settings that shape how values are written, and how masks write them.
+const PINNED: &[(&str, &str)] = &[("datestyle", "ISO"), ("intervalstyle", "postgres"), ("bytea_output", "hex")];
+
+/// Temporary relations that a session may make before their names are no longer told apart.
+const TEMPORARY_MAX: usize = 1000;
+
+/// What is known of a session's settings.
+#[derive(Debug)]
+pub struct Tracked {
+    settings: Settings,
+    rendering: Rendering,
+    zone: String,
+    /// The first pinned setting that has another value, and the value it should have.
+    unrenderable: Option<(&'static str, &'static str)>,
+}
+
+impl Default for Tracked {
+    fn default() -> Tracked {
+        Tracked {
+            settings: Settings { search_path: Vec::new(), user: String::new(), temporary: Vec::new() },
+            rendering: Rendering::utc(),
+            zone: String::new(),
+            unrenderable: None,
+        }
+    }
+}
+
+impl Tracked {
+    /// What analysis needs.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What masks need.
+    pub fn rendering(&self) -> &Rendering {
+        &self.rendering
+    }
+
+    /// The setting that keeps masked values from being written as the server would, and its right value.
+    pub fn unrenderable(&self) -> Option<(&'static str, &'static str)> {
+        self.unrenderable
+    }
+
+    /// The value at which a setting is kept for roles with masks, if `values` is another one.
+    pub fn unpinned(setting: &str, values: &[String]) -> Option<&'static str> {
+        let (_, pinned) = PINNED.iter().find(|(name, _)| *name == setting)?;
+        let first = values.first().map_or("", |v| v.trim_matches(['\'', '"']));
+        let style = first.split(',').next().unwrap_or_default().trim();
+        (!style.eq_ignore_ascii_case(pinned)).then_some(pinned)
+    }
+
+    /// Takes the row of [`READ`].
+    pub fn read(&mut self, row: &[Option<&[u8]>]) -> bool {
+        let text = |index: usize| row.get(index).copied().flatten().and_then(|b| std::str::from_utf8(b).ok());
+        let (Some(path), Some(user), Some(zone), Some(dates), Some(intervals), Some(bytea), Some(_), Some("on")) =
+            (text(0), text(1), text(2), text(3), text(4), text(5), text(6), text(7))
+        else {
+            return false;
+        };
+        self.settings.user = user.to_owned();
+        self.settings.search_path = search_path(path, user);
+        self.unrenderable = [dates, intervals, bytea]
+            .into_iter()
+            .zip(PINNED)
+            .find(|(value, (name, _))| Tracked::unpinned(name, &[(*value).to_owned()]).is_some())
+            .map(|(_, pinned)| *pinned);
+        if self.zone != zone {
+            zone.clone_into(&mut self.zone);
+            match Rendering::in_zone(zone) {
+                Ok(rendering) => self.rendering = rendering,
+                Err(_) => self.unrenderable = Some(("timezone", "UTC")),
+            }
+        }
+        true
+    }
+
+    /// Notes temporary relations that the session made.
+    pub fn add_temporary(&mut self, names: &[String]) {
+        for name in names {
+            if self.settings.temporary.len() < TEMPORARY_MAX && !self.settings.temporary.contains(name) {
+                self.settings.temporary.push(name.clone());
+            }
+        }
+    }
+
+    /// Everything that a decision depends on.
+    pub fn hash_into(&self, hasher: &mut blake3::Hasher) {
+        let mut part = |text: &str| {
+            hasher.update(&(text.len() as u64).to_le_bytes());
+            hasher.update(text.as_bytes());
+        };
+        part(&self.settings.user);
+        part(self.unrenderable.map_or("", |(name, _)| name));
+        self.settings.search_path.iter().for_each(|s| part(s));
+        part("");
+        self.settings.temporary.iter().for_each(|s| part(s));
+    }
+
+    /// The text that sets `application_name` to `<subject>/<theirs>`, where the client sets it by itself.
+    pub fn application_name(&self, text: &str, statements: &[Statement], principal: &Principal) -> Option<String> {
+        let [statement] = statements else { return None };
+        let [effect] = statement.effects.as_slice() else { return None };
+        let [literal] = statement.literals.as_slice() else { return None };
+        if statement.tag != "SET" || !effect.object.eq_ignore_ascii_case("application_name") {
+            return None;
+        }
+        let (before, rest) = text.split_at_checked(literal.range.start)?;
+        let value = rest.strip_prefix('\'')?;
+        let subject = principal.identity.subject.replace('\'', "''");
+        Some(format!("{before}'{subject}/{value}"))
+    }
+}
+
+/// The schemas of a `search_path` as the server writes it, `$user` resolved.
+fn search_path(text: &str, user: &str) -> Vec<String> {
+    let mut path = Vec::new();
+    let mut rest = text.trim_start();
+    while !rest.is_empty() {
+        let (name, after) = if let Some(quoted) = rest.strip_prefix('"') { quoted_name(quoted) } else { plain_name(rest) };
+        path.push(if name == "$user" { user.to_owned() } else { name });
+        rest = after.trim_start().strip_prefix(',').unwrap_or_default().trim_start();
+    }
+    path
+}
+
+fn quoted_name(text: &str) -> (String, &str) {
+    let mut name = String::new();
+    let mut rest = text;
+    while let Some((part, after)) = rest.split_once('"') {
+        name.push_str(part);
+        match after.strip_prefix('"') {
+            Some(more) => {
+                name.push('"');
+                rest = more;
+            }
+            None => return (name, after),
+        }
+    }
+    name.push_str(rest);
+    (name, "")
+}
+
+fn plain_name(text: &str) -> (String, &str) {
+    let end = text.find(',').unwrap_or(text.len());
+    let (name, rest) = text.split_at(end);
+    (name.trim_end().to_lowercase(), rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_path_is_read_as_the_server_writes_it() {
+        assert_eq!(search_path("\"$user\", public", "svc"), ["svc", "public"]);
+        assert_eq!(search_path("\"a \"\"b\", C ,d", "svc"), ["a \"b", "c", "d"]);
+        assert_eq!(search_path("", "svc"), Vec::<String>::new());
+        assert_eq!(search_path("\"\"", "svc"), [""]);
+    }
+
+    #[test]
+    fn only_the_pinned_styles_pass() {
+        assert_eq!(Tracked::unpinned("datestyle", &["ISO, MDY".into()]), None);
+        assert_eq!(Tracked::unpinned("datestyle", &["iso".into(), "dmy".into()]), None);
+        assert_eq!(Tracked::unpinned("datestyle", &["German".into()]), Some("ISO"));
+        assert_eq!(Tracked::unpinned("bytea_output", &["escape".into()]), Some("hex"));
+        assert_eq!(Tracked::unpinned("work_mem", &["1MB".into()]), None);
+    }
+}

@@ -1,0 +1,142 @@
+//! What decisions belong to: a policy bound to one state of a database's catalog. Replaced whole, never changed.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use parking_lot::Mutex;
+use querygate_policy::{Bound, Policy, RoleView};
+use querygate_record::Principal;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{config::Database, postgres::upstream::Upstream};
+
+/// Role views kept per world: beyond this they are computed anew.
+const VIEWS_MAX: usize = 1024;
+
+/// One state of policy and catalog.
+#[derive(Debug)]
+pub struct World {
+    /// The policy with its masks bound to columns.
+    pub bound: Bound,
+    /// Which state this is: a hash over policy and catalog.
+    pub version: [u8; 32],
+    views: Mutex<HashMap<Vec<u8>, Arc<RoleView>>>,
+}
+
+impl World {
+    /// A state of policy and catalog.
+    pub fn new(bound: Bound) -> World {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(bound.policy().version().as_bytes());
+        hasher.update(&[0]);
+        hasher.update(bound.catalog().version().as_bytes());
+        World { bound, version: *hasher.finalize().as_bytes(), views: Mutex::default() }
+    }
+
+    /// What a principal may not see.
+    pub fn view(&self, principal: &Principal) -> Arc<RoleView> {
+        let key = view_key(principal);
+        if let Some(view) = self.views.lock().get(&key) {
+            return view.clone();
+        }
+        let view = self.bound.view(principal);
+        let mut views = self.views.lock();
+        if views.len() >= VIEWS_MAX {
+            views.clear();
+        }
+        views.insert(key, view.clone());
+        view
+    }
+}
+
+/// All that a decision depends on in a principal: its roles, and those it acts for.
+pub fn view_key(principal: &Principal) -> Vec<u8> {
+    let mut roles: Vec<&str> = principal.roles.iter().map(String::as_str).collect();
+    roles.sort_unstable();
+    let mut key = Vec::new();
+    for role in roles {
+        key.extend_from_slice(role.as_bytes());
+        key.push(0);
+    }
+    for subject in &principal.on_behalf_of {
+        key.push(1);
+        key.extend_from_slice(subject.issuer.as_bytes());
+        key.push(0);
+        key.extend_from_slice(subject.subject.as_bytes());
+    }
+    key
+}
+
+/// One database: its settings, its server, and its present world.
+#[derive(Debug)]
+pub struct DatabaseState {
+    /// The settings.
+    pub settings: Arc<Database>,
+    /// How to reach the server.
+    pub upstream: Upstream,
+    /// The policy in force; none: it opens to nobody.
+    pub policy: ArcSwapOption<Policy>,
+    /// The present state; none until the catalog was loaded once.
+    pub world: ArcSwapOption<World>,
+    /// Why there is no world, when loading failed.
+    pub trouble: ArcSwap<String>,
+    /// Asks for a look at the catalog now.
+    pub refresh: mpsc::Sender<oneshot::Sender<()>>,
+    connections: AtomicUsize,
+}
+
+/// A place among a database's connections, given back on drop.
+#[derive(Debug)]
+pub struct Place(Arc<DatabaseState>);
+
+impl DatabaseState {
+    /// A database without a world yet.
+    pub fn new(
+        settings: Arc<Database>,
+        upstream: Upstream,
+        policy: Option<Arc<Policy>>,
+        refresh: mpsc::Sender<oneshot::Sender<()>>,
+    ) -> DatabaseState {
+        DatabaseState {
+            settings,
+            upstream,
+            policy: ArcSwapOption::new(policy),
+            world: ArcSwapOption::empty(),
+            trouble: ArcSwap::from_pointee("the catalog has not been read yet".to_owned()),
+            refresh,
+            connections: AtomicUsize::new(0),
+        }
+    }
+
+    /// Takes a place; none when the limit is reached.
+    pub fn enter(self: &Arc<DatabaseState>) -> Option<Place> {
+        let limit = self.settings.connections_max;
+        let entered = self.connections.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| (n < limit).then_some(n + 1));
+        entered.ok().map(|_| Place(self.clone()))
+    }
+
+    /// Binds another policy to the present catalog.
+    pub fn set_policy(&self, policy: Option<Arc<Policy>>) {
+        self.policy.store(policy.clone());
+        let Some(world) = self.world.load_full() else { return };
+        match policy {
+            Some(policy) => {
+                let bound = policy.bind(world.bound.catalog(), self.settings.mode, Some(&world.bound));
+                self.world.store(Some(Arc::new(World::new(bound))));
+            }
+            None => self.world.store(None),
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::AcqRel);
+    }
+}
