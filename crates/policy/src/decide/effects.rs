@@ -20,6 +20,8 @@ pub(super) struct Item<'a> {
     pub object: &'a str,
     pub bounded: bool,
     column: Option<Arc<str>>,
+    /// The statement is about a schema as a whole.
+    schema: Option<&'a str>,
     /// A function that is known, analysed or trusted: only rules that name functions are about it.
     harmless_call: bool,
 }
@@ -62,7 +64,10 @@ impl Bound {
             rulings.extend(sets.iter().map(|set| (item, self.rule_on(item, *set))));
         }
         let verdict = rulings.iter().map(|(_, r)| r.verdict).max().unwrap_or(Verdict::Allow);
-        let deciding = rulings.iter().find(|(_, r)| r.verdict == verdict);
+        // Where several are equally strict, a written rule says more than a default, and a change more than a read.
+        let weight =
+            |(item, ruling): &&(&Item<'_>, Ruling<'_>)| (ruling.rule.is_some(), !item.harmless_call, item.effect);
+        let deciding = rulings.iter().rev().filter(|(_, r)| r.verdict == verdict).max_by_key(weight);
         let rule: Arc<str> = match deciding {
             Some((_, Ruling { rule: Some(rule), .. })) => Arc::clone(&rule.name),
             Some((item, _)) => format!("default: {}", item.effect).into(),
@@ -96,17 +101,7 @@ impl Bound {
     ) {
         let mut reason = words::reason(statement, item, ruling.rule);
         if judged.verdict == Verdict::Approve {
-            let file = &self.policy.file;
-            let mut held = all.iter().filter(|(_, r)| r.verdict == Verdict::Approve).map(|(_, r)| r.rule);
-            let reviewers = |rule: Option<&Rule>| rule.map_or_else(|| file.reviewers.clone(), |r| r.reviewers.clone());
-            judged.reviewers = held.next().map(reviewers).unwrap_or_default();
-            for rule in all.iter().filter(|(_, r)| r.verdict == Verdict::Approve).map(|(_, r)| r.rule) {
-                let also = reviewers(rule);
-                judged.reviewers = common(&judged.reviewers, &also);
-                judged.expires = rule.map_or(file.expires, |r| r.expires).min(judged.expires);
-                let hold = rule.map_or(file.hold_in_transaction, |r| r.hold_in_transaction);
-                judged.hold_in_transaction = judged.hold_in_transaction.zip(hold).map(|(a, b)| a.min(b));
-            }
+            self.ask(judged, all.iter().filter(|(_, r)| r.verdict == Verdict::Approve).map(|(_, r)| r.rule));
             if judged.reviewers.is_empty() || item.effect == Effect::Unanalysed {
                 judged.verdict = Verdict::Block;
                 reason = format!("{reason}; it needs approval, which nobody may give");
@@ -114,6 +109,21 @@ impl Bound {
         }
         judged.refusal = Some(words::blocked(statement, item, ruling.rule, &reason, judged.verdict, &judged.reviewers));
         judged.reason = reason.into();
+    }
+
+    /// Who may approve, and how long it waits: whoever may approve every part, as long as the most impatient part allows.
+    fn ask<'r>(&self, judged: &mut Judged, parts: impl Iterator<Item = Option<&'r Rule>>) {
+        let file = &self.policy.file;
+        let terms = |rule: Option<&Rule>| match rule {
+            Some(rule) => (rule.reviewers.clone(), rule.expires, rule.hold_in_transaction),
+            None => (file.reviewers.clone(), file.expires, file.hold_in_transaction),
+        };
+        let least = |a: (Vec<String>, Duration, Option<Duration>), b: (Vec<String>, Duration, Option<Duration>)| {
+            (common(&a.0, &b.0), a.1.min(b.1), a.2.zip(b.2).map(|(a, b)| a.min(b)))
+        };
+        if let Some(terms) = parts.map(terms).reduce(least) {
+            (judged.reviewers, judged.expires, judged.hold_in_transaction) = terms;
+        }
     }
 
     /// The first rule that fits, else the default.
@@ -131,13 +141,23 @@ impl Bound {
         let by_column = rules.iter().any(|r| r.matches.columns.is_some());
         let by_function = rules.iter().any(|r| r.matches.functions.is_some());
         let mut items = Vec::new();
+        let blank =
+            Item { effect: Effect::Read, object: "", bounded: true, column: None, schema: None, harmless_call: false };
         if statement.effects.is_empty() && !statement.tag.is_empty() {
             // A query of no table (`SELECT 1`) still runs.
-            items.push(Item { effect: Effect::Read, object: "", bounded: true, column: None, harmless_call: false });
+            items.push(blank.clone());
         }
         for on in &statement.effects {
             let harmless_call = on.effect == Effect::Call && self.trusts(&on.object);
-            let item = Item { effect: on.effect, object: &on.object, bounded: on.bounded, column: None, harmless_call };
+            let schema = statement.tag.ends_with(" SCHEMA").then(|| on.object.rsplit('.').next()).flatten();
+            let item = Item {
+                effect: on.effect,
+                object: &on.object,
+                bounded: on.bounded,
+                schema,
+                harmless_call,
+                ..blank.clone()
+            };
             let mut columns = on.columns.clone();
             if by_column {
                 columns.extend(self.columns_of(statement, on.effect, &on.object));
@@ -153,13 +173,7 @@ impl Bound {
         if by_function {
             let called = |name: &str| items.iter().any(|i: &Item<'_>| i.effect == Effect::Call && i.object == name);
             let others: Vec<&String> = statement.functions.iter().filter(|f| !called(f)).collect();
-            let call = |f: &'s String| Item {
-                effect: Effect::Call,
-                object: f,
-                bounded: true,
-                column: None,
-                harmless_call: true,
-            };
+            let call = |f: &'s String| Item { effect: Effect::Call, object: f, harmless_call: true, ..blank.clone() };
             items.extend(others.into_iter().map(call));
         }
         items
@@ -199,24 +213,19 @@ fn fits(rule: &Rule, item: &Item<'_>) -> bool {
         let full = |c: &str| format!("{}.{c}", item.object);
         item.column.as_ref().is_some_and(|c| any(globs, c) || any(globs, &full(c)))
     });
-    let tables =
-        m.tables.as_ref().is_none_or(|globs| item.effect != Effect::Call && on_table(globs, item, rule.action));
+    let on = |globs: &Vec<Glob>| match item.schema {
+        Some(schema) => in_schema(globs, schema, rule.action),
+        None => any(globs, item.object),
+    };
+    let tables = m.tables.as_ref().is_none_or(|globs| item.effect != Effect::Call && on(globs));
     bounded && functions && columns && tables
 }
 
-/// Whether an object is one of those tables. A whole schema (`DROP SCHEMA finance`) counts as each table in it; a rule that allows must be about
-/// all of them.
-fn on_table(globs: &[Glob], item: &Item<'_>, action: Verdict) -> bool {
-    if globs.iter().any(|g| g.matches(item.object)) {
-        return true;
-    }
-    let schema_wide =
-        matches!(item.effect, Effect::Drop | Effect::Alter | Effect::Define | Effect::Privilege | Effect::Maintain);
-    if !schema_wide || item.object.is_empty() || item.object.contains('.') {
-        return false;
-    }
+/// Whether a whole schema (`DROP SCHEMA finance`) counts as one of those tables: if any of them is in it; for a rule that allows, if all of it is
+/// named.
+fn in_schema(globs: &[Glob], schema: &str, action: Verdict) -> bool {
     globs.iter().any(|g| match g.as_str().rsplit_once('.') {
-        Some((schema, table)) => (table == "*" || action != Verdict::Allow) && Glob::new(schema).matches(item.object),
+        Some((pattern, table)) => (table == "*" || action != Verdict::Allow) && Glob::new(pattern).matches(schema),
         None => false,
     })
 }

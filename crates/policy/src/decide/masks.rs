@@ -61,7 +61,7 @@ impl Bound {
     fn check_uses(&self, statement: &Statement, view: &RoleView) -> Result<(), Refused> {
         match statement.uses.iter().find_map(|used| Some((used, view.columns.get(&used.column)?))) {
             Some((used, column)) => {
-                Err((format!("mask: {}", column.name).into(), words::masked_use(used, &column.name)))
+                Err((format!("mask: {}", column.name).into(), words::masked_use(statement, used, &column.name)))
             }
             None => Ok(()),
         }

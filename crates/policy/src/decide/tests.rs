@@ -94,7 +94,7 @@ fn bounded_tells_changes_by_key_from_others() {
 fn dropping_a_schema_counts_as_dropping_each_of_its_tables() {
     let bound_to =
         |glob: &str, action: &str| bound(&rule("r", &format!("effects = ['drop'], tables = ['{glob}']"), action));
-    let drop = statement(&[on(Effect::Drop, "finance")]);
+    let drop = Statement { tag: "DROP SCHEMA", ..statement(&[on(Effect::Drop, "public.finance")]) };
     assert_eq!(verdict_of(&bound_to("finance.*", "block"), &drop).0, Verdict::Block);
     assert_eq!(verdict_of(&bound_to("finance.invoices", "block"), &drop).0, Verdict::Block);
     assert_eq!(verdict_of(&bound_to("finance.*", "allow"), &drop).0, Verdict::Allow);
@@ -156,6 +156,16 @@ fn a_trusted_function_is_called_like_a_known_one_and_counted() {
     assert_eq!(decide(&bound, &call("public.cust_ssn"), &["agent"]).verdict, Verdict::Block);
 }
 
+#[test]
+fn what_belongs_to_the_server_is_never_trusted() {
+    let bound = bound(&format!("[functions]\ntrust = ['*']\n{MASKED}"));
+    for object in ["pg_catalog.query_to_xml", "pg_catalog.pg_stats", "information_schema.x"] {
+        let decision = decide(&bound, &call(object), &["agent"]);
+        assert_eq!(decision.verdict, Verdict::Block, "{object}");
+        assert!(!decision.refusal.unwrap().hint.contains("trust"), "{object}");
+    }
+}
+
 // ---- approval ----
 
 #[test]
@@ -169,6 +179,19 @@ fn an_approval_names_its_reviewers_and_times() {
     );
     assert!(decision.durable);
     assert_eq!(decision.refusal.unwrap().hint, "have it approved by one of: dba");
+}
+
+#[test]
+fn a_rules_own_times_go_before_the_files() {
+    let lines = format!(
+        "{}reviewers = ['dba']\nexpires = '2h'\nhold_in_transaction = '5s'\n",
+        rule("r", "effects = ['drop']", "approve")
+    );
+    let decision = decide(&bound(&lines), &statement(&[on(Effect::Drop, "public.t")]), &["agent"]);
+    assert_eq!(
+        (decision.expires, decision.hold_in_transaction),
+        (Duration::from_secs(7200), Some(Duration::from_secs(5)))
+    );
 }
 
 #[test]
@@ -316,7 +339,7 @@ fn what_is_not_understood_is_refused_by_name_unless_a_rule_opens_it_to_an_unmask
 fn names_that_do_not_exist_keep_their_own_kind_of_error() {
     let why = statement::Refusal {
         kind: statement::RefusalKind::UnknownTable,
-        construct: "relation \"nix\" does not exist".into(),
+        construct: "relation \"nix\"".into(),
         position: None,
         hint: "".into(),
     };

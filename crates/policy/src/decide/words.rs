@@ -3,7 +3,7 @@
 use querygate_record::{Effect, Position, Verdict};
 use querygate_sql::statement::{self, ColumnUse, Opaque, Statement, Write};
 
-use super::effects::Item;
+use super::{effects::Item, is_system};
 use crate::{Refusal, RefusalKind, bind::RefusedTable, file::Rule};
 
 /// Why a rule, or the default, holds or refuses a statement.
@@ -63,7 +63,9 @@ pub(super) fn not_understood(why: &statement::Refusal) -> Refusal {
     };
     let message = match why.kind {
         Why::Unparsed | Why::Unsupported => format!("cannot be analysed: {}", why.construct),
-        _ => why.construct.to_string(),
+        Why::UnknownTable | Why::UnknownColumn | Why::UnknownFunction => format!("{} does not exist", why.construct),
+        Why::Ambiguous => format!("{} is ambiguous", why.construct),
+        Why::TooComplex => why.construct.to_string(),
     };
     let detail = format!("effect `unanalysed`{}", at(why.position));
     let hint = if why.hint.is_empty() { "rewrite the statement without it".to_owned() } else { why.hint.to_string() };
@@ -72,7 +74,7 @@ pub(super) fn not_understood(why: &statement::Refusal) -> Refusal {
 
 /// A construct whose reads can't be named, for a role from which something is masked.
 pub(super) fn opaque(opaque: &Opaque) -> Refusal {
-    let trust = match opaque.object.is_empty() {
+    let trust = match opaque.object.is_empty() || is_system(&opaque.object) {
         true => "leave it out".to_owned(),
         false => format!("leave it out, or have {} trusted by the policy (`[functions] trust`)", opaque.object),
     };
@@ -89,13 +91,18 @@ pub(super) fn opaque(opaque: &Opaque) -> Refusal {
 }
 
 /// A masked column that is used other than as a plain result column.
-pub(super) fn masked_use(used: &ColumnUse, name: &str) -> Refusal {
+pub(super) fn masked_use(statement: &Statement, used: &ColumnUse, name: &str) -> Refusal {
     let (construct, column) = (&used.construct, short(name));
     Refusal {
         kind: RefusalKind::NotAnalysable,
         message: format!("cannot be analysed on masked values: column {column} in {construct}"),
         detail: format!("column {name} is masked from you; it is used in {construct}{}", at(used.position)),
-        hint: format!("select {column} as a plain result column, or leave it out of {construct}"),
+        hint: match statement.tag {
+            "SELECT" | "UPDATE" | "DELETE" | "INSERT" | "MERGE" => {
+                format!("select {column} as a plain result column, or leave it out of {construct}")
+            }
+            _ => format!("leave {column} out"),
+        },
         position: used.position,
     }
 }

@@ -177,6 +177,11 @@ fn engine(reader: &Reader, name: &Located<String>, databases: &[DatabaseName]) -
 
 fn functions(mut table: Table<'_>) -> Vec<Located<Glob>> {
     let trust = table.strings("trust").unwrap_or_default();
+    for name in trust.iter().filter(|t| t.starts_with("pg_") || t.starts_with("information_schema.")) {
+        let message = format!("{:?} belongs to the server: it is never trusted", name.value);
+        let remedy = "name functions of your own".to_owned();
+        table.reader().report(Severity::Error, Some(name.span.clone()), message, Some(remedy));
+    }
     table.finish();
     trust.into_iter().map(|t| Located { value: Glob::new(t.value), span: t.span }).collect()
 }

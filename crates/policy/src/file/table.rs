@@ -25,7 +25,6 @@ pub(crate) struct TableSection {
     pub masks: Vec<ColumnMask>,
     pub write: Vec<(Located<String>, WriteRule)>,
     pub clear_for: Vec<String>,
-    pub bounded_by: Option<Vec<Located<String>>>,
     unlisted: Option<Unlisted>,
 }
 
@@ -43,12 +42,7 @@ impl TableSection {
 
     /// Every column that the section names.
     pub fn columns(&self) -> impl Iterator<Item = &Located<String>> {
-        let bounded = self.bounded_by.iter().flatten();
-        self.clear
-            .iter()
-            .chain(self.masks.iter().map(|m| &m.column))
-            .chain(self.write.iter().map(|(c, _)| c))
-            .chain(bounded)
+        self.clear.iter().chain(self.masks.iter().map(|m| &m.column)).chain(self.write.iter().map(|(c, _)| c))
     }
 }
 
@@ -72,10 +66,13 @@ fn section(name: &Located<String>, value: &Value<'_>, engine: Engine, nulls: Nul
         masks: masks.into_iter().filter_map(|(column, v)| masker::read(column, &v, nulls)).collect(),
         write: write.into_iter().filter_map(|(column, v)| Some((column, write_rule(&v, &write_words)?))).collect(),
         clear_for: clear_for.into_iter().map(|r| r.value).collect(),
-        bounded_by: table.strings("bounded_by"),
         unlisted: table.value("unlisted").and_then(|v| v.one_of(Unlisted::WORDS)),
     };
     copy_masked(&mut table);
+    if let Some(value) = table.value("bounded_by") {
+        value
+            .error("`bounded_by` is not built in this version: unique and foreign keys bound a change", "leave it out");
+    }
     table.finish();
     let (schema, name) = split_name(name, value, engine)?;
     check(&section, value);

@@ -176,3 +176,22 @@ fn limits_of_roles_are_read() {
         (Some(10), Some(1 << 20), Some(Duration::from_secs(5)))
     );
 }
+
+#[test]
+fn what_belongs_to_the_server_cannot_be_trusted() {
+    let found = problems("[functions]\ntrust = ['pg_catalog.query_to_xml']");
+    assert!(found.contains("\"pg_catalog.query_to_xml\" belongs to the server: it is never trusted"), "{found}");
+}
+
+#[test]
+fn what_is_not_built_is_refused_or_pointed_out() {
+    let section = |line: &str| problems(&format!("[table.\"public.t\"]\nmask.a = 'redact'\n{line}"));
+    assert!(section("bounded_by = ['a']").contains("error: `bounded_by` is not built in this version"));
+    assert!(
+        section("write.a = 'keep'").contains("warning: `keep` is not built in this version: such writes are refused")
+    );
+    assert!(
+        section("copy_masked = 'allow'")
+            .contains("warning: copying masked values to other tables is not built in this version")
+    );
+}
