@@ -1,4 +1,4 @@
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use crate::{
     error::{Malformed, Problem},
@@ -9,9 +9,16 @@ use crate::{
 const FIELDS_MAX: usize = 64;
 
 /// The fields of an error or notice. Their texts come in the server's own encoding until the log-in is over, so they are bytes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Fields<'a> {
     fields: Vec<(u8, &'a [u8])>,
+}
+
+/// Shows the SQLSTATE only: texts may quote data.
+impl fmt::Debug for Fields<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fields").field("code", &self.code()).finish_non_exhaustive()
+    }
 }
 
 impl<'a> Fields<'a> {

@@ -1,5 +1,7 @@
 //! Messages that a server sends: decoders here, encoders for what the gateway says to a client in [`encode`].
 
+use std::fmt;
+
 use crate::{
     error::{DecodeError, Malformed, Problem},
     format::Format,
@@ -68,7 +70,7 @@ pub mod kind {
 }
 
 /// A message of a server, borrowed from its frame.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Message<'a> {
     /// A step of the log-in.
@@ -124,6 +126,45 @@ pub enum Message<'a> {
     ReadyForQuery(Status),
     /// The columns of the rows to come.
     RowDescription(Vec<ColumnDescription>),
+}
+
+/// Names the message only: what it carries may be secret.
+impl fmt::Debug for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Message<'_> {
+    /// The message's name in Postgres's documentation.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Message::Authentication(_) => "Authentication",
+            Message::BackendKeyData(_) => "BackendKeyData",
+            Message::BindComplete => "BindComplete",
+            Message::CloseComplete => "CloseComplete",
+            Message::CommandComplete(_) => "CommandComplete",
+            Message::CopyBothResponse(_) => "CopyBothResponse",
+            Message::CopyData(_) => "CopyData",
+            Message::CopyDone => "CopyDone",
+            Message::CopyInResponse(_) => "CopyInResponse",
+            Message::CopyOutResponse(_) => "CopyOutResponse",
+            Message::DataRow(_) => "DataRow",
+            Message::EmptyQueryResponse => "EmptyQueryResponse",
+            Message::ErrorResponse(_) => "ErrorResponse",
+            Message::FunctionCallResponse(_) => "FunctionCallResponse",
+            Message::NegotiateProtocolVersion(_) => "NegotiateProtocolVersion",
+            Message::NoData => "NoData",
+            Message::NoticeResponse(_) => "NoticeResponse",
+            Message::NotificationResponse(_) => "NotificationResponse",
+            Message::ParameterDescription(_) => "ParameterDescription",
+            Message::ParameterStatus { .. } => "ParameterStatus",
+            Message::ParseComplete => "ParseComplete",
+            Message::PortalSuspended => "PortalSuspended",
+            Message::ReadyForQuery(_) => "ReadyForQuery",
+            Message::RowDescription(_) => "RowDescription",
+        }
+    }
 }
 
 /// A step of the log-in as the server asks for it.
@@ -206,7 +247,7 @@ pub struct ColumnDescription {
 }
 
 /// A message from another session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Notification<'a> {
     /// The sender's process number.
     pub process: u32,
@@ -214,6 +255,14 @@ pub struct Notification<'a> {
     pub channel: &'a str,
     /// What it says; may hold data.
     pub payload: &'a str,
+}
+
+/// Shows no payload.
+impl fmt::Debug for Notification<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut notification = f.debug_struct("Notification");
+        notification.field("process", &self.process).field("channel", &self.channel).finish_non_exhaustive()
+    }
 }
 
 /// What of the asked protocol the server does not speak.

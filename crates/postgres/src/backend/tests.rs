@@ -158,6 +158,18 @@ fn a_report_can_be_passed_on_with_fields_left_out() {
 }
 
 #[test]
+fn debug_output_shows_no_text_and_no_value() {
+    for sample in samples() {
+        let shown = format!("{:?}", decoded(&sample));
+        assert!(shown.chars().all(|c| c.is_ascii_alphabetic()), "{shown}");
+    }
+    let Message::ErrorResponse(fields) = decode_body(b'E', b"C22012\0Msecret\0\0").unwrap() else { panic!() };
+    assert_eq!(format!("{fields:?}"), r#"Fields { code: "22012", .. }"#);
+    let notification = Notification { process: 7, channel: "c", payload: "secret" };
+    assert_eq!(format!("{notification:?}"), r#"Notification { process: 7, channel: "c", .. }"#);
+}
+
+#[test]
 fn own_texts_are_cut_at_a_character_and_can_not_end_early() {
     let long = "ä".repeat(encode::OWN_TEXT_MAX);
     let report = ErrorReport { message: &long, detail: Some("a\0b"), ..ErrorReport::default() };

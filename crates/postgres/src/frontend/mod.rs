@@ -1,5 +1,7 @@
 //! Messages that a client sends: borrowed decoders here, encoders in [`encode`].
 
+use std::fmt;
+
 use crate::{
     error::{DecodeError, Malformed, Problem},
     format::Format,
@@ -43,7 +45,7 @@ pub mod kind {
 }
 
 /// A message of a client, borrowed from its frame.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Message<'a> {
     /// An answer to a request for authentication: see [`password`] for its forms.
@@ -90,18 +92,47 @@ pub enum Message<'a> {
     Terminate,
 }
 
+/// Names the message only: texts and values may be secret.
+impl fmt::Debug for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Message<'_> {
+    /// The message's name in Postgres's documentation.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Message::Authentication(_) => "PasswordMessage",
+            Message::Bind(_) => "Bind",
+            Message::Close(_) => "Close",
+            Message::CopyData(_) => "CopyData",
+            Message::CopyDone => "CopyDone",
+            Message::CopyFail { .. } => "CopyFail",
+            Message::Describe(_) => "Describe",
+            Message::Execute { .. } => "Execute",
+            Message::Flush => "Flush",
+            Message::FunctionCall { .. } => "FunctionCall",
+            Message::Parse(_) => "Parse",
+            Message::Query { .. } => "Query",
+            Message::Sync => "Sync",
+            Message::Terminate => "Terminate",
+        }
+    }
+}
+
 /// Bytes that prove an identity: never shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Secret<'a>(pub &'a [u8]);
 
-impl std::fmt::Debug for Secret<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Secret<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret")
     }
 }
 
 /// Prepares a statement.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Parse<'a> {
     /// Its name; empty for the unnamed one.
     pub name: &'a str,
@@ -111,8 +142,15 @@ pub struct Parse<'a> {
     pub types: Vec<u32>,
 }
 
+/// Shows no text: it may hold secrets.
+impl fmt::Debug for Parse<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parse").field("name", &self.name).field("types", &self.types).finish_non_exhaustive()
+    }
+}
+
 /// Gives a prepared statement its values.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Bind<'a> {
     /// The portal to make; empty for the unnamed one.
     pub portal: &'a str,
@@ -124,6 +162,15 @@ pub struct Bind<'a> {
     pub values: Vec<Option<&'a [u8]>>,
     /// Formats of the result's columns: none (all text), one for all, or one each.
     pub result_formats: Vec<Format>,
+}
+
+/// Shows no values.
+impl fmt::Debug for Bind<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut bind = f.debug_struct("Bind");
+        bind.field("portal", &self.portal).field("statement", &self.statement).field("values", &self.values.len());
+        bind.finish_non_exhaustive()
+    }
 }
 
 impl Bind<'_> {

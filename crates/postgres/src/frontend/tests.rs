@@ -82,7 +82,20 @@ fn errors_name_the_field_and_never_quote_it() {
     assert_eq!(error.malformed().problem, Problem::BadValue { value: 0x51 });
     let error = decode_body(b'?', b"").unwrap_err();
     assert_eq!(error.malformed().problem, Problem::UnknownKind { kind: b'?' });
-    assert_eq!(format!("{:?}", decode_body(b'p', b"s3cret\0").unwrap()), "Authentication(Secret)");
+}
+
+#[test]
+fn debug_output_shows_no_text_and_no_value() {
+    let all = samples();
+    for sample in &all {
+        let shown = format!("{:?}", decoded(sample).unwrap());
+        assert!(shown.chars().all(|c| c.is_ascii_alphabetic()), "{shown}");
+    }
+    let Message::Bind(bind) = decoded(&all[0]).unwrap() else { panic!() };
+    assert_eq!(format!("{bind:?}"), r#"Bind { portal: "p", statement: "s", values: 3, .. }"#);
+    let Message::Parse(parse) = decoded(&all[1]).unwrap() else { panic!() };
+    assert_eq!(format!("{parse:?}"), r#"Parse { name: "s", types: [23, 0], .. }"#);
+    assert_eq!(format!("{:?}", Secret(b"s3cret")), "Secret");
 }
 
 #[test]
