@@ -65,7 +65,8 @@ pub fn exercise(input: &[u8]) -> Result<(), &'static str> {
     let mut twice = BytesMut::new();
     match mask.apply(Some(&masked), format, &rendering, &mut twice) {
         Err(_) => Err("a masked value does not read as its type"),
-        Ok(_) if masked == twice || was_cut => Ok(()),
+        // The constant that hides a NULL inside an array is itself masked the second time.
+        Ok(_) if masked == twice || was_cut || nulls == NullRule::Hide => Ok(()),
         Ok(_) => Err("masking twice is not masking once"),
     }
 }

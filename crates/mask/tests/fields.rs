@@ -1,4 +1,5 @@
 //! What a column's mask promises, for each masker, type and format.
+#![allow(clippy::unwrap_used, reason = "helpers of tests: an error here is a failed test")]
 
 use bytes::BytesMut;
 use proptest::prelude::*;
