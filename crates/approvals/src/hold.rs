@@ -76,3 +76,37 @@ fn end(state: &mut State, ruling: Ruling) {
         let _gone = asker.send(ruling);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use querygate_record::{Principal, SessionId, StatementId};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Log(Mutex<Vec<Ruling>>);
+
+    impl Store for Log {
+        fn asked(&self, _: &HoldId, _: &Request) -> Result<(), StoreError> {
+            Ok(())
+        }
+
+        fn ruled(&self, _: &HoldId, _: &Request, ruling: &Ruling) -> Result<(), StoreError> {
+            self.0.lock().push(ruling.clone());
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_approval_after_the_asker_has_gone_is_written_as_a_disconnect() {
+        let statement = StatementId { session: SessionId(uuid::Uuid::nil()), number: 1 };
+        let (sender, receiver) = oneshot::channel();
+        let hold = Hold::new(HoldId("h-1".to_owned()), Arc::new(Request::for_statement(statement)), sender);
+        drop(receiver);
+        let (log, by) = (Log::default(), Principal::local("dana", []));
+        let approval = Ruling::Approved { by, because: "agreed".to_owned() };
+        assert!(matches!(hold.rule(approval.clone(), &log), Ending::AskerGone));
+        assert!(matches!(hold.rule(approval, &log), Ending::TooLate("disconnected")));
+        assert_eq!(*log.0.lock(), [Ruling::Disconnected]);
+    }
+}

@@ -109,6 +109,16 @@ async fn guessing_is_stopped_even_for_the_right_secret() {
 }
 
 #[tokio::test]
+async fn a_reviewer_with_the_right_secret_is_never_held_up() {
+    let gateway = Gateway::start();
+    let secret = gateway.account("dana", "dba");
+    for _ in 0..12 {
+        let wait = gateway.held();
+        gateway.client.call(&decide(wait.id(), "dana", &secret)).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn accounts_are_made_shown_once_changed_and_recorded() {
     let gateway = Gateway::start();
     let client = &gateway.client;

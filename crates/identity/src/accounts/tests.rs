@@ -117,6 +117,18 @@ fn a_disabled_account_keeps_the_salt_that_its_verifier_came_with() {
 }
 
 #[test]
+fn a_secret_beyond_the_bound_is_not_even_hashed() {
+    let folder = TempDir::new().unwrap();
+    let accounts = open(&folder);
+    let long = "x".repeat(MAX_SECRET_BYTES + 1);
+    for (name, text) in [("long", long.as_str()), ("longest", &long[1..])] {
+        let verifier = crate::secret::verifier(text, &[9; SALT_BYTES]);
+        accounts.create(name, vec![], Some(Credential::Verifier(verifier))).unwrap();
+        assert_eq!(passes(&accounts, name, text), name == "longest");
+    }
+}
+
+#[test]
 fn a_name_defined_in_both_places_is_an_error_that_names_both() {
     let folder = TempDir::new().unwrap();
     let accounts = open(&folder);
