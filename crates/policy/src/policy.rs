@@ -2,7 +2,12 @@ use std::{fmt, sync::Arc};
 
 use querygate_record::Principal;
 
-use crate::{Limits, file::PolicyFile, roles::role_sets};
+use crate::{
+    DatabaseName, Limits,
+    document::{Problems, Source},
+    file::PolicyFile,
+    roles::role_sets,
+};
 
 /// The policy of one database, as its file says it. It meets the database's catalog in [`Policy::bind`].
 pub struct Policy {
@@ -11,6 +16,19 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Reads one file by itself; a folder of them is a [`crate::PolicySet`]. Gives what an operator should look at besides.
+    ///
+    /// # Errors
+    /// Everything that is wrong in the file, at once.
+    pub fn read(source: Source, databases: &[DatabaseName], version: &str) -> Result<(Policy, Problems), Problems> {
+        match PolicyFile::read(source, databases) {
+            (Some(file), problems) if !problems.has_errors() => {
+                Ok((Policy { file, version: version.into() }, problems))
+            }
+            (_, problems) => Err(problems),
+        }
+    }
+
     /// The database that it is for, as the configuration names it.
     pub fn database(&self) -> &str {
         &self.file.database

@@ -1,3 +1,5 @@
+use proptest::strategy::Strategy as _;
+
 use super::*;
 
 fn read<T>(text: &str, read: impl FnOnce(Table<'_>) -> T) -> (T, String) {
@@ -105,4 +107,55 @@ fn more_problems_than_the_bound_are_only_counted() {
 fn a_missing_file_says_so() {
     let problem = Source::open(Path::new("/nonexistent/shop.toml")).unwrap_err();
     assert!(problem.to_string().starts_with("/nonexistent/shop.toml: error: can't be read: No such file"), "{problem}");
+}
+
+/// Pieces that files are made of, in an order that nobody would write.
+fn soup() -> impl proptest::strategy::Strategy<Value = String> {
+    let pieces = [
+        "database",
+        " = ",
+        "'shop'",
+        "\"",
+        "[[rule]]",
+        "[table.",
+        "\n",
+        "match",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ".",
+        "mask.",
+        "é",
+        "\u{1F980}",
+        "\t",
+        "1_0",
+        "0x",
+        "-",
+        "#",
+        "true",
+        "1979-05-27",
+        "\r\n",
+        "'''",
+        "name",
+        "effects",
+        "['delete']",
+        "action",
+        "'block'",
+        "\0",
+        "connect",
+    ];
+    proptest::collection::vec(proptest::sample::select(pieces.to_vec()), 0..60).prop_map(|list| list.concat())
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_reading_or_rendering_panic(text in soup()) {
+        let databases = [crate::DatabaseName { name: "shop".to_owned(), engine: querygate_record::Engine::Postgres }];
+        if let Err(problems) = crate::Policy::read(Source::new("f.toml", text), &databases, "v") {
+            proptest::prop_assert!(!problems.to_string().is_empty());
+            proptest::prop_assert!(!problems.render(false).is_empty());
+        }
+    }
 }

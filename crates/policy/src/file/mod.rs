@@ -101,6 +101,11 @@ impl PolicyFile {
                 reader.report(Severity::Error, Some(rule.span.clone()), message, Some(remedy));
             }
         }
+        if self.reviewers.is_empty() {
+            let remedy = "name the roles that may approve: `reviewers = [\"dba\"]`".to_owned();
+            let message = "without `reviewers` what would wait for approval by default is blocked".to_owned();
+            reader.report(Severity::Warning, Some(self.database.span.clone()), message, Some(remedy));
+        }
         if self.connect.is_empty() {
             let remedy = "name the roles that may open this database: `connect = [\"agent\"]`".to_owned();
             let message = "without `connect` the database opens to nobody".to_owned();

@@ -2,12 +2,12 @@ use super::*;
 use crate::testing::read;
 
 fn problems(lines: &str) -> String {
-    let (_, problems) = read(&format!("database = 'shop'\nconnect = ['agent']\n{lines}"));
+    let (_, problems) = read(&format!("database = 'shop'\nconnect = ['agent']\nreviewers = ['dba']\n{lines}"));
     problems.to_string()
 }
 
 fn file(lines: &str) -> PolicyFile {
-    let (file, problems) = read(&format!("database = 'shop'\nconnect = ['agent']\n{lines}"));
+    let (file, problems) = read(&format!("database = 'shop'\nconnect = ['agent']\nreviewers = ['dba']\n{lines}"));
     assert!(problems.is_empty(), "{problems}");
     file.unwrap()
 }
@@ -23,11 +23,11 @@ fn the_sample_policy_is_read_without_complaint() {
 fn a_misspelt_key_is_named_with_the_right_one() {
     assert_eq!(
         problems("revievers = ['dba']"),
-        "shop.toml:3:1: error: unknown key `revievers`; did you mean `reviewers`?"
+        "shop.toml:4:1: error: unknown key `revievers`; did you mean `reviewers`?"
     );
     assert_eq!(
         problems("[table.\"public.customers\"]\nmaks.email = 'email'"),
-        "shop.toml:4:1: error: unknown key `table.\"public.customers\".maks`; did you mean `table.\"public.customers\".mask`?"
+        "shop.toml:5:1: error: unknown key `table.\"public.customers\".maks`; did you mean `table.\"public.customers\".mask`?"
     );
 }
 
@@ -36,7 +36,7 @@ fn a_file_must_say_for_which_database_it_is() {
     let (file, problems) = read("connect = ['agent']");
     assert!(file.is_none());
     assert_eq!(problems.to_string(), "shop.toml: error: `database` is missing; add `database = \"shop\"`");
-    let (_, problems) = read("database = 'shpo'\nconnect = ['agent']");
+    let (_, problems) = read("database = 'shpo'\nconnect = ['agent']\nreviewers = ['dba']");
     let expected = "shop.toml:1:12: error: no database of the configuration is named \"shpo\"; did you mean \"shop\"?";
     assert_eq!(problems.to_string(), expected);
 }
@@ -51,7 +51,7 @@ fn a_file_without_connect_opens_to_nobody_and_says_so() {
 #[test]
 fn effects_are_a_closed_list() {
     let rule = "[[rule]]\nname = 'r'\nmatch = { effects = ['delte'] }\naction = 'block'";
-    assert_eq!(problems(rule), "shop.toml:5:22: error: unknown effect \"delte\"; did you mean \"delete\"?");
+    assert_eq!(problems(rule), "shop.toml:6:22: error: unknown effect \"delte\"; did you mean \"delete\"?");
 }
 
 #[test]
@@ -59,13 +59,13 @@ fn actions_are_a_closed_list() {
     let rule = "[[rule]]\nname = 'r'\nmatch = {}\naction = 'deny'";
     assert_eq!(
         problems(rule),
-        "shop.toml:6:10: error: `rule.action` can't be \"deny\"; one of: \"allow\", \"block\", \"approve\""
+        "shop.toml:7:10: error: `rule.action` can't be \"deny\"; one of: \"allow\", \"block\", \"approve\""
     );
 }
 
 #[test]
 fn rules_inherit_reviewers_and_times_from_the_file() {
-    let lines = "reviewers = ['dba']\nexpires = '5m'\nhold_in_transaction = '30s'\n\
+    let lines = "expires = '5m'\nhold_in_transaction = '30s'\n\
                  [[rule]]\nname = 'a'\nmatch = { effects = ['drop'] }\naction = 'approve'\n\
                  [[rule]]\nname = 'b'\nmatch = {}\naction = 'approve'\nreviewers = ['boss']\nexpires = '1h'";
     let file = file(lines);
@@ -82,8 +82,17 @@ fn rules_inherit_reviewers_and_times_from_the_file() {
 
 #[test]
 fn an_approval_that_nobody_may_give_is_pointed_out() {
-    let found = problems("[[rule]]\nname = 'a'\nmatch = { effects = ['drop'] }\naction = 'approve'");
+    let found = problems("[[rule]]\nname = 'a'\nmatch = { effects = ['drop'] }\naction = 'approve'\nreviewers = []");
     assert!(found.contains("rule \"a\" asks for approval, but nobody may give it: it blocks"), "{found}");
+}
+
+#[test]
+fn a_file_without_reviewers_is_pointed_out() {
+    let (_, problems) = read("database = 'shop'\nconnect = ['agent']");
+    assert!(
+        problems.to_string().contains("without `reviewers` what would wait for approval by default is blocked"),
+        "{problems}"
+    );
 }
 
 #[test]
