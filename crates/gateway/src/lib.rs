@@ -30,7 +30,7 @@ pub use postgres::{
     own::{Own, OwnError},
     upstream::{ConnectError, Upstream},
 };
-pub use registry::{Registry, SessionInfo};
+pub use registry::{Live, Registry, SessionInfo};
 pub use shared::Shared;
 pub use tls::{TlsError, client_config};
 pub use world::{DatabaseState, World};

@@ -1,11 +1,17 @@
 //! The sessions of all event loops, for cancel requests, for lists and for ending them.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, AtomicU64, Ordering},
+    },
+};
 
 use parking_lot::Mutex;
 use querygate_postgres::startup::CancelKey;
-use querygate_record::{Principal, SessionId};
-use querygate_session::Control;
+use querygate_record::{Engine, Principal, SessionId};
+use querygate_session::{Activity, Control};
 use tokio::sync::mpsc;
 
 /// Messages that one session's mailbox holds; a full one means that the session is not being driven.
@@ -35,8 +41,45 @@ pub struct SessionInfo {
     pub client: String,
     /// The client's application name.
     pub application: String,
+    /// Its engine.
+    pub engine: Engine,
     /// When it began, nanoseconds since 1970-01-01 UTC.
     pub started_ns: i64,
+    /// What it does now.
+    pub live: Arc<Live>,
+}
+
+/// What a session does, written by its event loop and read by whoever lists sessions.
+#[derive(Debug, Default)]
+pub struct Live {
+    state: AtomicU8,
+    statements: AtomicU64,
+}
+
+/// The states of a session, as lists name them.
+const STATES: [&str; 4] = ["idle", "active", "idle in transaction", "held"];
+
+impl Live {
+    /// `idle`, `active`, `idle in transaction` or `held`.
+    pub fn state(&self) -> &'static str {
+        STATES.get(usize::from(self.state.load(Ordering::Relaxed))).copied().unwrap_or_default()
+    }
+
+    /// Statements so far.
+    pub fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set(&self, activity: Activity, statements: u64) {
+        let state = match activity {
+            Activity::Idle => 0,
+            Activity::Active => 1,
+            Activity::InTransaction => 2,
+            Activity::Held => 3,
+        };
+        self.state.store(state, Ordering::Relaxed);
+        self.statements.store(statements, Ordering::Relaxed);
+    }
 }
 
 struct Open {

@@ -86,6 +86,11 @@ impl Keys {
         Ok(keys)
     }
 
+    /// These keys with one or both replaced by bytes that the caller keeps.
+    pub fn with(self, signing: Option<&[u8; 32]>, literal: Option<&[u8; 32]>) -> Keys {
+        Keys::from_bytes(signing.unwrap_or(self.signing.as_bytes()), literal.unwrap_or(&self.literal))
+    }
+
     /// The key under which literals are hashed, and its id.
     pub fn literal(&self) -> (&[u8; 32], &str) {
         (&self.literal, &self.literal_id)

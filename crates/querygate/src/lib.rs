@@ -1,9 +1,12 @@
-//! The parts of the `querygate` program that are more than wiring: reading its configuration.
+//! The `querygate` program: its commands, its configuration, and the wiring of the other crates. Nothing else.
 //!
-//! It must not know wire protocols or SQL; `main.rs` ties the other crates together.
+//! It must not know wire protocols or SQL; what happens to a statement is decided in `session`, `sql` and `policy`.
 //!
 //! ```
 //! assert!(querygate::config::SAMPLE.contains("data_dir"));
 //! ```
 
+pub mod cli;
+pub mod commands;
 pub mod config;
+pub mod serve;

@@ -1,1 +1,9 @@
-fn main() {}
+//! The `querygate` program.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    querygate::cli::Cli::parse().run()
+}

@@ -29,4 +29,4 @@ pub use event::{
 };
 pub use judgement::{Hold, HoldRequest, Judge, Judgement, Part, Ruling};
 pub use names::NAMES_MAX;
-pub use session::{Rows, Session};
+pub use session::{Activity, Rows, Session};

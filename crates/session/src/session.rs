@@ -75,6 +75,19 @@ pub(crate) struct Counted {
     pub(crate) masked_fields: u64,
 }
 
+/// What a session does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activity {
+    /// The server owes a reply.
+    Active,
+    /// Nothing.
+    Idle,
+    /// Nothing, inside a transaction.
+    InTransaction,
+    /// A statement waits for reviewers.
+    Held,
+}
+
 /// What to do with the rows that come now.
 #[derive(Debug)]
 pub enum Rows<'a> {
@@ -131,9 +144,18 @@ impl Session {
         self.queue.is_empty() && !self.batch.open && matches!(self.mode, Mode::Ready) && self.transaction == Transaction::Idle
     }
 
-    /// Whether a statement waits for reviewers.
-    pub fn is_held(&self) -> bool {
-        matches!(self.mode, Mode::Held(_))
+    /// What it does now, and how many statements it has numbered.
+    pub fn activity(&self) -> (Activity, u64) {
+        let activity = if matches!(self.mode, Mode::Held(_)) {
+            Activity::Held
+        } else if !self.queue.is_empty() {
+            Activity::Active
+        } else if self.transaction == Transaction::Idle {
+            Activity::Idle
+        } else {
+            Activity::InTransaction
+        };
+        (activity, self.last_number)
     }
 
     /// The format and direction of the COPY that answers now.

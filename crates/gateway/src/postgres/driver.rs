@@ -24,7 +24,7 @@ use crate::{
     judge::SessionJudge,
     log::{LogAway, LoopLog, Need, now_ns},
     postgres::{LoopParts, replies},
-    registry::Mail,
+    registry::{Live, Mail},
     shared::Shared,
     world::DatabaseState,
 };
@@ -75,6 +75,7 @@ pub struct Driver {
     mailbox: mpsc::Receiver<Mail>,
     post: mpsc::Sender<Mail>,
     wait: Option<Wait>,
+    live: Arc<Live>,
     /// A look at the catalog that is under way.
     catalog: Option<Pin<Box<dyn Future<Output = ()>>>>,
 }
@@ -95,6 +96,8 @@ pub struct Start {
     pub server_key: Option<CancelKey>,
     /// The session's mailbox, both ends.
     pub mailbox: (mpsc::Sender<Mail>, mpsc::Receiver<Mail>),
+    /// Where it shows what it does.
+    pub live: Arc<Live>,
 }
 
 impl Driver {
@@ -124,6 +127,7 @@ impl Driver {
             mailbox: start.mailbox.1,
             post: start.mailbox.0,
             wait: None,
+            live: start.live,
             catalog: None,
         }
     }
@@ -145,6 +149,8 @@ impl Driver {
                 return self.finish(stopping()).await;
             }
             self.observe_added();
+            let (activity, statements) = self.session.activity();
+            self.live.set(activity, statements);
             self.await_something().await;
         }
     }

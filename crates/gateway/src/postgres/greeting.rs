@@ -290,8 +290,11 @@ async fn run(parts: LoopParts, login: Login, prepared: Prepared) {
         database: database.settings.name.clone(),
         client: login.address.to_string(),
         application: login.startup.parameter("application_name").unwrap_or_default().to_owned(),
+        engine: Engine::Postgres,
         started_ns: now_ns(),
+        live: Arc::default(),
     };
+    let live = info.live.clone();
     let entered = parts.shared.registry.enter(info, post.clone());
     let mut client = Side::new(login.stream, login.rest);
     for (name, value) in &connected.parameters {
@@ -316,6 +319,7 @@ async fn run(parts: LoopParts, login: Login, prepared: Prepared) {
         database,
         server_key: connected.key,
         mailbox: (post, mailbox),
+        live,
     };
     parts.shared.metrics.sessions.inc();
     let end = Driver::new(&parts, start).run().await;

@@ -22,7 +22,7 @@ use querygate_policy::{
 
 pub use account::{Account, Key};
 pub use address::Address;
-pub use database::{Database, ServerTls};
+pub use database::{DEFAULT_CONNECTIONS, DEFAULT_STATEMENT_BYTES, Database, ServerTls};
 pub use listen::{Listen, ListenTls};
 pub use log::{Durability, Log};
 

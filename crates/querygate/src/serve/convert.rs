@@ -1,0 +1,102 @@
+//! From the configuration's types to those of the parts that use them.
+
+use std::{fs, os::unix::fs::OpenOptionsExt, path::Path, sync::Arc, time::Duration};
+
+use querygate_gateway::config as gateway;
+use querygate_identity::{Configured, Error as IdentityError};
+use querygate_journal::{Durability as LogDurability, Error, Keys, Options};
+use querygate_policy::Mode;
+use secrecy::ExposeSecret;
+
+use crate::{
+    commands::Failure,
+    config::{Config, Database, Durability, ListenTls, ServerTls},
+};
+
+/// The gateway's own settings.
+pub fn gateway(config: &Config) -> Result<gateway::Config, Failure> {
+    let loops = std::thread::available_parallelism().map_or(1, usize::from);
+    let catalog_interval = config.databases.iter().map(|d| d.catalog_refresh).min().unwrap_or(Duration::from_secs(2));
+    Ok(gateway::Config {
+        postgres: config.listen.postgres,
+        tls: client_tls(config)?,
+        databases: config.databases.iter().map(database).collect(),
+        loops,
+        connections_max: usize::try_from(config.listen.connections).unwrap_or(usize::MAX),
+        catalog_interval,
+    })
+}
+
+/// One database's settings.
+pub fn database(database: &Database) -> gateway::Database {
+    let limits = &database.limits;
+    let count = |limit: Option<u64>, default: u64| usize::try_from(limit.unwrap_or(default)).unwrap_or(usize::MAX);
+    gateway::Database {
+        name: Arc::from(database.name.as_str()),
+        engine: database.engine,
+        address: database.address.to_string(),
+        database: database.database.clone(),
+        user: database.user.clone(),
+        password: database.password.clone(),
+        tls: match &database.tls {
+            ServerTls::Off => gateway::ServerTls::Off,
+            ServerTls::Require => gateway::ServerTls::Require,
+            ServerTls::VerifyFull { authorities } => gateway::ServerTls::VerifyFull { roots: authorities.clone() },
+        },
+        mode: Mode { observe: database.observe, danger_unmasked: database.danger_unmasked },
+        connections_max: count(limits.connections, crate::config::DEFAULT_CONNECTIONS),
+        statement_max: count(limits.statement, crate::config::DEFAULT_STATEMENT_BYTES),
+        statement_timeout: limits.statement_timeout,
+        idle_in_transaction: limits.idle_in_transaction,
+    }
+}
+
+fn client_tls(config: &Config) -> Result<gateway::ClientTls, Failure> {
+    Ok(match &config.listen.tls {
+        ListenTls::Off => gateway::ClientTls::Off,
+        ListenTls::Files { certificate, key } => {
+            gateway::ClientTls::On { certificate: certificate.clone(), key: key.clone(), plain_allowed: false }
+        }
+        ListenTls::SelfSigned => {
+            let (certificate, key) = (config.data_dir.join("self-signed.crt"), config.data_dir.join("self-signed.key"));
+            if !certificate.exists() || !key.exists() {
+                make_certificate(&certificate, &key).map_err(|e| Failure::wrong(format!("no self-signed certificate: {e}")))?;
+            }
+            gateway::ClientTls::On { certificate, key, plain_allowed: false }
+        }
+    })
+}
+
+fn make_certificate(certificate: &Path, key: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])?;
+    let mut private = fs::OpenOptions::new();
+    private.write(true).create(true).truncate(true).mode(0o600);
+    std::io::Write::write_all(&mut private.open(key)?, made.signing_key.serialize_pem().as_bytes())?;
+    fs::write(certificate, made.cert.pem())?;
+    Ok(())
+}
+
+/// Service accounts of the configuration.
+pub fn accounts(config: &Config) -> Result<Vec<Configured>, IdentityError> {
+    let configured = |a: &crate::config::Account| Configured {
+        name: a.name.clone(),
+        roles: a.roles.clone(),
+        credential: a.credential.clone(),
+    };
+    Ok(config.accounts.iter().map(configured).collect())
+}
+
+/// How the log is opened.
+pub fn journal(config: &Config) -> Result<Options, Error> {
+    let kept = Keys::load_or_create(&config.data_dir.join("keys"))?;
+    let keys = match (&config.log.signing_key, &config.log.literal_key) {
+        (Some(signing), Some(literal)) => Keys::from_bytes(signing.expose_secret(), literal.expose_secret()),
+        (signing, literal) => kept.with(signing.as_ref().map(|k| k.expose_secret()), literal.as_ref().map(|k| k.expose_secret())),
+    };
+    let durability = match config.log.durability {
+        Durability::Process => LogDurability::Process,
+        Durability::Balanced => LogDurability::Balanced,
+        Durability::Strict => LogDurability::Strict,
+    };
+    Ok(Options { durability, ..Options::new(keys) })
+}

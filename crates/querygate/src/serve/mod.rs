@@ -1,0 +1,93 @@
+//! The running gateway: everything that `querygate serve` ties together.
+
+mod control;
+pub mod convert;
+mod explain;
+mod store;
+
+use std::sync::Arc;
+
+use prometheus::Registry;
+use querygate_approvals::{Desk, Limits};
+use querygate_console::{ControlServer, MetricsServer, Readiness, Services};
+use querygate_gateway::{Gateway, Metrics, Parts};
+use querygate_identity::Accounts;
+use querygate_journal::Journal;
+use querygate_policy::PolicySet;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+pub use control::Running;
+pub use explain::explain;
+pub use store::ControlLog;
+
+use crate::{commands::Failure, config::Config};
+
+/// Runs the gateway until SIGTERM or SIGINT; SIGHUP reloads.
+pub async fn run(config: Config) -> Result<(), Failure> {
+    let policies = Arc::new(PolicySet::load(&config.policies, &config.database_names())?);
+    if !policies.warnings().is_empty() {
+        eprint!("{}", policies.warnings().render(false));
+    }
+    let control_server = ControlServer::bind(&config.data_dir).map_err(|e| Failure::wrong(format!("{e}. {}", e.remedy())))?;
+    let journal = open_journal(&config)?;
+    let accounts = convert::accounts(&config).map_err(|e| Failure::wrong(format!("{e}. {}", e.remedy())))?;
+    let accounts = Arc::new(Accounts::open(&config.data_dir, accounts).map_err(|e| Failure::wrong(format!("{e}. {}", e.remedy())))?);
+    let log = Arc::new(ControlLog::new(&journal).map_err(Failure::wrong)?);
+    let desk = Desk::new(log.clone(), Limits::default()).map_err(Failure::wrong)?;
+    let registry = Registry::new();
+    let metrics = Arc::new(Metrics::new(&registry).map_err(Failure::wrong)?);
+    let metrics_server = match config.listen.metrics {
+        Some(address) => Some(MetricsServer::bind(address).await.map_err(|e| Failure::wrong(format!("{e}. {}", e.remedy())))?),
+        None => None,
+    };
+    let gateway = Gateway::start(Parts {
+        config: convert::gateway(&config)?,
+        policies: policies.clone(),
+        accounts: accounts.clone(),
+        desk: desk.clone(),
+        journal: journal.clone(),
+        metrics,
+    })
+    .map_err(Failure::wrong)?;
+    log.loaded(policies.version(), "the gateway started").map_err(Failure::wrong)?;
+    let drain = config.listen.drain;
+    let running = Arc::new(Running::new(config, gateway, policies, accounts.clone(), desk.clone(), log));
+    let stop = CancellationToken::new();
+    let mut servers = tokio::task::JoinSet::new();
+    let services = Services { control: running.clone(), accounts, desk };
+    servers.spawn(control_server.serve(services, stop.clone()));
+    if let Some(server) = metrics_server {
+        let watched = running.clone();
+        let readiness = Readiness::new(move || watched.trouble().map_or(Ok(()), Err));
+        servers.spawn(server.serve(registry, readiness, stop.clone()));
+    }
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), postgres = ?running.postgres(), "querygate is running");
+    until_stopped(&running).await?;
+    tracing::info!("stopping");
+    running.stop(drain).await;
+    stop.cancel();
+    while servers.join_next().await.is_some() {}
+    journal.close().map_err(|e| Failure::wrong(format!("the access log was not closed in order: {e}")))
+}
+
+/// Opens the log with the keys of the configuration, or those in the data folder.
+pub fn open_journal(config: &Config) -> Result<Journal, Failure> {
+    let options = convert::journal(config).map_err(Failure::wrong)?;
+    Journal::open(&config.data_dir.join("log"), options).map_err(|e| Failure::wrong(format!("the access log can't be opened: {e}")))
+}
+
+async fn until_stopped(running: &Running) -> Result<(), Failure> {
+    let listen = |kind| signal(kind).map_err(|e| Failure::wrong(format!("signals can't be received: {e}")));
+    let (mut term, mut int, mut hup) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?, listen(SignalKind::hangup())?);
+    loop {
+        tokio::select! {
+            _ = term.recv() => return Ok(()),
+            _ = int.recv() => return Ok(()),
+            _ = hup.recv() => match running.load_again().await {
+                Ok(reloaded) => tracing::info!(policy = reloaded.policy, "reloaded"),
+                Err(error) => tracing::error!(error = error.error, remedy = error.remedy, "not reloaded: everything stays as it was"),
+            },
+        }
+    }
+}
