@@ -213,3 +213,28 @@ fn trust_in_what_does_not_exist_is_pointed_out() {
         "{found}"
     );
 }
+
+fn is_masked(bound: &Bound, table: &str, name: &str) -> bool {
+    let column = column(table, name);
+    bound.view(&with_roles(&["agent"])).masked_columns().contains(column.table, column.attribute)
+}
+
+#[test]
+fn columns_of_views_that_show_masked_ones_count_as_masked() {
+    let lines = "[table.\"public.customers\"]\nunlisted = 'clear'\nmask.email = 'email'\nmask.birth_date = 'redact'\nmask.ssn = 'redact'\n";
+    let bound = bound(lines);
+    assert!(is_masked(&bound, "public.customer_contacts", "email"));
+    assert!(is_masked(&bound, "public.vip", "contact"), "through a view of a view");
+    assert!(is_masked(&bound, "public.mv_customers", "ref"), "a materialised view");
+    assert!(is_masked(&bound, "staff.customers", "segment"), "under another name");
+    assert!(is_masked(&bound, "public.adults", "label"), "computed from it");
+    assert!(!is_masked(&bound, "public.customer_contacts", "full_name"));
+    assert!(!is_masked(&bound, "public.order_totals", "total"));
+    assert_eq!(agent(&bound, "public.mv_customers", "ref"), Some(Masker::Redact));
+}
+
+#[test]
+fn whoever_may_not_touch_a_table_may_not_touch_its_children() {
+    let bound = bound("[table.\"public.contractors\"]\nunlisted = 'clear'\nmask.tax = 'redact'\n");
+    assert_eq!(decide(&bound, &select("public.contractors_eu", &["id"]), &["agent"]).verdict, Verdict::Block);
+}

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use querygate_record::{Effect, Verdict};
-use querygate_sql::statement::{ColumnId, Statement};
+use querygate_sql::statement::{ColumnId, EffectOn, Statement};
 
 use super::words;
 use crate::{
@@ -158,16 +158,10 @@ impl Bound {
                 harmless_call,
                 ..blank.clone()
             };
-            let mut columns = on.columns.clone();
-            if by_column {
-                columns.extend(self.columns_of(statement, on.effect, &on.object));
-                columns.sort();
-                columns.dedup();
-            }
-            if columns.is_empty() || !by_column {
-                items.push(item);
-            } else {
-                items.extend(columns.into_iter().map(|c| Item { column: Some(c), ..item.clone() }));
+            let columns = if by_column { self.columns_of(statement, on) } else { Vec::new() };
+            match columns.is_empty() {
+                true => items.push(item),
+                false => items.extend(columns.into_iter().map(|c| Item { column: Some(c), ..item.clone() })),
             }
         }
         if by_function {
@@ -180,15 +174,19 @@ impl Bound {
     }
 
     /// Names of the columns that an effect on a table reads or writes.
-    fn columns_of(&self, statement: &Statement, effect: Effect, object: &str) -> Vec<Arc<str>> {
-        let columns: Vec<ColumnId> = match effect {
+    fn columns_of(&self, statement: &Statement, on: &EffectOn) -> Vec<Arc<str>> {
+        let columns: Vec<ColumnId> = match on.effect {
             Effect::Read => statement.reads.clone(),
             Effect::Insert | Effect::Update => statement.writes.iter().map(|w| w.column).collect(),
             _ => Vec::new(),
         };
-        let of_object = |c: &ColumnId| self.catalog.relation(c.table).is_some_and(|r| &*r.qualified == object);
+        let of_object = |c: &ColumnId| self.catalog.relation(c.table).is_some_and(|r| r.qualified == on.object);
         let name = |c: ColumnId| self.catalog.column(c).map(|found| Arc::clone(&found.name));
-        columns.into_iter().filter(of_object).filter_map(name).collect()
+        let mut names = on.columns.clone();
+        names.extend(columns.into_iter().filter(of_object).filter_map(name));
+        names.sort();
+        names.dedup();
+        names
     }
 }
 
