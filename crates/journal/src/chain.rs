@@ -121,9 +121,9 @@ impl Chain {
         self.known.contains(facts)
     }
 
-    /// Bytes pushed and not yet written.
+    /// Bytes pushed and not yet written; not 0 while the next flush has something to do or to tell.
     pub fn pending(&self) -> usize {
-        self.pending
+        self.pending + usize::from(self.dropped.is_some())
     }
 
     fn put(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Result<(), Malformed>) -> bool {

@@ -148,6 +148,16 @@ pub(crate) mod key {
         join([b"f", chain.0.as_bytes(), &digest.0])
     }
 
+    /// Waits for a reviewer and their ends, which other chains than the statement's may hold.
+    pub fn holds(session: SessionId, statement: u64) -> Vec<u8> {
+        join([b"h", session.0.as_bytes(), &statement.to_be_bytes()])
+    }
+
+    /// One of them.
+    pub fn hold(session: SessionId, statement: u64, chain: ChainId, sequence: u64) -> Vec<u8> {
+        [holds(session, statement), crate::store::batch_key(chain, sequence).to_vec()].concat()
+    }
+
     /// A statement without an end when its segment was sealed.
     pub fn open(chain: ChainId, session: Option<SessionId>, statement: u64) -> Vec<u8> {
         let session = session.map_or([0; 16], |id| *id.0.as_bytes());

@@ -141,7 +141,11 @@ impl Draft {
             }
             Kind::Execute => self.event(id, sequence, false),
             Kind::End => self.event(id, sequence, true),
-            Kind::Other if raw.is_hold()? => self.event(id, sequence, false),
+            Kind::Other if raw.is_hold()? => {
+                if let Some(session) = raw.session {
+                    self.puts.insert(key::hold(session, raw.statement, self.chain, sequence), Vec::new());
+                }
+            }
             Kind::Other => self.row(&raw),
         }
         Ok(())

@@ -169,7 +169,7 @@ impl Rows {
 
     fn load(&mut self, segment: &Segment) -> Result<(), Error> {
         let open = self.view.is_open(&self.store, segment.chain)?;
-        let mut rows = segment::load(&self.store, &mut self.resolver, segment, open, self.view.late())?;
+        let mut rows = segment::load(&self.store, &mut self.resolver, segment, open, self.view.later())?;
         rows.retain(|row| self.filter.matches(row));
         rows.sort_by_key(|row| self.order(row));
         self.keep(rows.into());

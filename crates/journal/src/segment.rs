@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use foldhash::fast::RandomState;
-use querygate_record::{Event, SessionId};
+use querygate_record::{Event, SessionId, Verdict};
 
 use crate::{
     Error, Row, RowKind,
@@ -12,13 +12,17 @@ use crate::{
     codec::{Content, Kind, Raw},
     index::{Segment, key},
     resolve::{Resolver, with_entry},
-    store::{Family, Store},
+    store::{Family, Store, read_batch_key},
 };
 
-pub(crate) type StatementKey = (ChainId, Option<SessionId>, u64);
-
-/// Entries that are not indexed yet and belong to rows of sealed segments.
-pub(crate) type Late = HashMap<StatementKey, Vec<u64>, RandomState>;
+/// Entries that are not indexed yet and belong to rows of other segments.
+#[derive(Default)]
+pub(crate) struct Later {
+    /// Of the same chain: executions and ends.
+    pub events: HashMap<(ChainId, Option<SessionId>, u64), Vec<u64>, RandomState>,
+    /// Of any chain: waits for a reviewer and their ends.
+    pub holds: HashMap<(Option<SessionId>, u64), Vec<(ChainId, u64)>, RandomState>,
+}
 
 /// Reads one segment; `open` says whether its chain can still grow.
 pub(crate) fn load(
@@ -26,7 +30,7 @@ pub(crate) fn load(
     resolver: &mut Resolver,
     segment: &Segment,
     open: bool,
-    late: &Late,
+    later: &Later,
 ) -> Result<Vec<Row>, Error> {
     let mut rows = Rows { store, resolver, chain: segment.chain, open, rows: Vec::new(), running: HashMap::default() };
     let mut next = segment.first;
@@ -49,7 +53,8 @@ pub(crate) fn load(
     if next <= segment.last {
         return Err(store.damaged(format!("entry {next} of chain {} is missing", segment.chain)));
     }
-    rows.join_later(late)?;
+    rows.join_later(later)?;
+    rows.join_holds(later)?;
     Ok(rows.rows)
 }
 
@@ -83,10 +88,11 @@ impl Rows<'_> {
             Event::SessionClosed { .. } => RowKind::SessionClosed,
             Event::Alarm { .. } => RowKind::Alarm,
             Event::Loaded { .. } => RowKind::Loaded,
-            Event::Execute | Event::End(_) | Event::Held { .. } | Event::Ruled { .. } | Event::Facts { .. } => {
+            Event::Execute | Event::End(_) => {
                 self.join(id, frame, entry.time_ns, entry.event);
                 return Ok(());
             }
+            Event::Held { .. } | Event::Ruled { .. } | Event::Facts { .. } => return Ok(()),
         };
         let row = new_row(self.store, self.resolver, (self.chain, self.open), frame, kind, entry)?;
         self.rows.push(row);
@@ -105,25 +111,53 @@ impl Rows<'_> {
     }
 
     /// Adds what entries after this segment say of its rows.
-    fn join_later(&mut self, late: &Late) -> Result<(), Error> {
+    fn join_later(&mut self, later: &Later) -> Result<(), Error> {
         let rows = self.running.values().flatten().filter_map(|at| Some((*at, self.rows.get(*at)?)));
         let mut wanted = Vec::new();
         for (at, row) in rows {
             let prefix = key::links(self.chain, row.sequence);
             for pair in self.store.scan(Family::Index, &prefix, &prefix)? {
                 let (link, _) = pair?;
-                wanted.extend(link.last_chunk().map(|sequence| (u64::from_be_bytes(*sequence), at)));
+                wanted.extend(link.last_chunk().map(|sequence| (self.chain, u64::from_be_bytes(*sequence), at)));
             }
-            if let Some(events) = late.get(&(self.chain, row.session, row.statement)) {
-                wanted.extend(events.iter().filter(|event| **event > row.sequence).map(|event| (*event, at)));
+            if let Some(events) = later.events.get(&(self.chain, row.session, row.statement)) {
+                wanted
+                    .extend(events.iter().filter(|event| **event > row.sequence).map(|event| (self.chain, *event, at)));
             }
         }
+        self.join_all(wanted)
+    }
+
+    /// Adds the waits for a reviewer, wherever they were written.
+    fn join_holds(&mut self, later: &Later) -> Result<(), Error> {
+        let may_be_held = |row: &Row| match &row.facts {
+            Some(facts) => facts.verdict == Some(Verdict::Approve),
+            None => true,
+        };
+        let mut wanted = Vec::new();
+        for (at, row) in
+            self.rows.iter().enumerate().filter(|(_, row)| row.kind == RowKind::Statement && may_be_held(row))
+        {
+            let Some(session) = row.session else { continue };
+            let prefix = key::holds(session, row.statement);
+            for pair in self.store.scan(Family::Index, &prefix, &prefix)? {
+                let (key, _) = pair?;
+                let place = key.last_chunk::<24>().and_then(|place| read_batch_key(place));
+                wanted.extend(place.map(|(chain, sequence)| (chain, sequence, at)));
+            }
+            let new = later.holds.get(&(row.session, row.statement)).into_iter().flatten();
+            wanted.extend(new.map(|(chain, sequence)| (*chain, *sequence, at)));
+        }
+        self.join_all(wanted)
+    }
+
+    /// Reads entries and adds each to its row, in the order in which they were written.
+    fn join_all(&mut self, mut wanted: Vec<(ChainId, u64, usize)>) -> Result<(), Error> {
         wanted.sort_unstable();
         wanted.dedup();
-        for (sequence, at) in wanted {
-            let found = with_entry(self.store, self.chain, sequence, |frame, raw| {
-                Ok((frame.hash, raw.time_ns, raw.decode()?))
-            })?;
+        for (chain, sequence, at) in wanted {
+            let found =
+                with_entry(self.store, chain, sequence, |frame, raw| Ok((frame.hash, raw.time_ns, raw.decode()?)))?;
             if let (Some((hash, time_ns, Content::Entry(entry))), Some(row)) = (found, self.rows.get_mut(at)) {
                 row.join(sequence, hash, time_ns, entry.event);
             }

@@ -15,7 +15,7 @@ use crate::{
     indexer,
     resolve::{Resolver, with_entry},
     run,
-    segment::Late,
+    segment::Later,
     store::Store,
 };
 
@@ -28,7 +28,7 @@ pub(crate) struct View {
     /// The rest of each chain after its last sealed segment.
     tails: Vec<Segment>,
     sealed: HashMap<ChainId, u64, RandomState>,
-    late: Late,
+    later: Later,
     open: HashMap<ChainId, bool, RandomState>,
     unindexed: u64,
 }
@@ -41,7 +41,7 @@ impl View {
             live,
             tails: Vec::new(),
             sealed: HashMap::default(),
-            late: Late::default(),
+            later: Later::default(),
             open: HashMap::default(),
             unindexed: 0,
         };
@@ -66,8 +66,8 @@ impl View {
     }
 
     /// Entries of the unsealed segments that belong to rows of sealed ones.
-    pub fn late(&self) -> &Late {
-        &self.late
+    pub fn later(&self) -> &Later {
+        &self.later
     }
 
     /// Whether a segment of the index was already sealed when this view was taken.
@@ -104,7 +104,7 @@ impl View {
             for part in parts {
                 let sequence = tail.next;
                 let (_, bytes) = part.map_err(|e| store.bad_batch(chain, at, e))?;
-                tail.read(bytes, resolver, &mut self.late).map_err(|e| store.bad_entry(chain, sequence, e))?;
+                tail.read(bytes, resolver, &mut self.later).map_err(|e| store.bad_entry(chain, sequence, e))?;
                 self.unindexed += 1;
             }
             if self.unindexed > UNINDEXED_MAX {
@@ -125,7 +125,7 @@ struct TailReader {
 }
 
 impl TailReader {
-    fn read(&mut self, bytes: &[u8], resolver: &mut Resolver, late: &mut Late) -> Result<(), Malformed> {
+    fn read(&mut self, bytes: &[u8], resolver: &mut Resolver, later: &mut Later) -> Result<(), Malformed> {
         let raw = Raw::parse(bytes)?;
         resolver.keep(&raw)?;
         let id = (raw.session, raw.statement);
@@ -134,7 +134,11 @@ impl TailReader {
         let belongs = match raw.kind {
             Kind::Opening | Kind::Facts => return Ok(()),
             Kind::Execute | Kind::End => true,
-            Kind::Other => raw.is_hold()?,
+            Kind::Other if raw.is_hold()? => {
+                later.holds.entry(id).or_default().push((self.chain, sequence));
+                return Ok(());
+            }
+            Kind::Other => false,
             Kind::Begin | Kind::Prepare | Kind::SessionOpened => false,
         };
         if !belongs {
@@ -145,7 +149,7 @@ impl TailReader {
             (Kind::Begin, _) => *self.running.entry(id).or_default() += 1,
             (Kind::End, Some(running)) if *running > 0 => *running -= 1,
             (_, Some(running)) if belongs && *running > 0 => {}
-            _ if belongs => late.entry((self.chain, id.0, id.1)).or_default().push(sequence),
+            _ if belongs => later.events.entry((self.chain, id.0, id.1)).or_default().push(sequence),
             _ => {}
         }
         Ok(())

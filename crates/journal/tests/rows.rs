@@ -20,15 +20,17 @@ fn a_statement_is_one_row_with_its_session_facts_hold_and_outcome() {
     chain.push(&entry(10, session, 0, Event::SessionOpened(Box::new(session_facts("agent-7", "shop")))));
     let id = chain.facts(&facts("DROP TABLE orders", Effect::Drop, &["public.orders"], Verdict::Approve), 11);
     chain.push(&entry(12, session, 1, Event::Begin { facts: id, values: vec![Value::Text("x".into()), Value::Null] }));
+    // Requests and rulings are the control side's, which has a chain of its own.
+    let mut control = journal.chain().unwrap();
     let hold = HoldId("h-1".into());
-    chain.push(&entry(
+    control.push(&entry(
         13,
         session,
         1,
         Event::Held { hold: hold.clone(), reviewers: vec!["dba".into()], expires_ns: 99 },
     ));
     let reviewer = Some(Principal::local("dora", ["dba".to_owned()]));
-    chain.push(&entry(
+    control.push(&entry(
         14,
         session,
         1,
@@ -42,17 +44,26 @@ fn a_statement_is_one_row_with_its_session_facts_hold_and_outcome() {
     chain.push(&entry(15, session, 1, Event::Execute));
     chain.push(&end(16, session, 1, "ok", 3));
     chain.flush().unwrap();
+    control.flush().unwrap();
+    check_held(&journal.reader(), session, &hold, &reviewer);
+    drop((chain, control));
+    journal.close().unwrap();
+    let again = log.open();
+    again.index_now().unwrap();
+    check_held(&again.reader(), session, &hold, &reviewer);
+}
 
-    let found = journal.reader().show(StatementId { session, number: 1 }).unwrap();
+fn check_held(reader: &Reader, session: SessionId, hold: &HoldId, reviewer: &Option<Principal>) {
+    let found = reader.show(StatementId { session, number: 1 }).unwrap();
     let [row] = &found[..] else { panic!("{found:?}") };
     assert_eq!((row.kind, row.time_ns, row.status(), row.executions), (RowKind::Statement, 12, "ok", 1));
     assert_eq!(row.facts.as_ref().unwrap().text, "DROP TABLE orders");
     assert_eq!(row.principal().unwrap().identity.subject, "agent-7");
     assert_eq!(row.values, [Value::Text("x".into()), Value::Null]);
     let held = row.hold.as_ref().unwrap();
-    assert_eq!((&held.id, &held.reviewers[..], held.expires_ns), (&hold, &["dba".to_owned()][..], 99));
+    assert_eq!((&held.id, &held.reviewers[..], held.expires_ns), (hold, &["dba".to_owned()][..], 99));
     let ruling = held.ruling.as_ref().unwrap();
-    assert_eq!((&ruling.ruling[..], &ruling.reviewer, &ruling.because[..]), ("approved", &reviewer, "ok"));
+    assert_eq!((&ruling.ruling[..], &ruling.reviewer, &ruling.because[..]), ("approved", reviewer, "ok"));
     assert_eq!((row.outcome.as_ref().unwrap().rows, row.end.unwrap().2), (3, 16));
 }
 
