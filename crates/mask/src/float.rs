@@ -129,14 +129,20 @@ fn write_fixed(digits: &str, exponent: i32, out: &mut BytesMut) {
 }
 
 /// The shortest digits strictly nearer to the value than to its neighbours, the last digit even where two are as near.
-/// Postgres does not take a decimal that lies exactly between two floats, even where it would read back (1e23 is written
-/// 9.999999999999999e+22); Rust does, so its shortest form only tells where to start.
+///
+/// Rust's shortest form tells where to start, but differs twice: of two equally near decimals it takes the larger, and it takes
+/// one that lies exactly between two floats where that reads back (Postgres writes 1e23 as 9.999999999999999e+22). The nearest
+/// decimal of that length is no substitute by itself: below a power of two floats lie closer, so that it may miss the value.
 fn shortest<F: Float>(value: F) -> String {
     let text = value.scientific(None);
     let digits = text.bytes().take_while(|byte| *byte != b'e').filter(u8::is_ascii_digit).count();
-    (digits.saturating_sub(1)..=PLACES_MAX)
-        .map(|places| value.scientific(Some(places)))
-        .find(|longer| value.reads_back(longer) && !between_neighbours(value, longer))
+    let first = digits.saturating_sub(1);
+    let fits = |decimal: &String| value.reads_back(decimal) && !between_neighbours(value, decimal);
+    let nearest = value.scientific(Some(first));
+    [nearest, text.clone()]
+        .into_iter()
+        .find(fits)
+        .or_else(|| (digits..=PLACES_MAX).map(|places| value.scientific(Some(places))).find(fits))
         .unwrap_or(text)
 }
 
@@ -210,6 +216,7 @@ mod tests {
             (0.0, "0"),
             (-1234.5, "-1234.5"),
             (1e22, "1e+22"),
+            (2f64.powi(172), "5.986310706507379e+51"),
             (f64::MAX, "1.7976931348623157e+308"),
             (f64::NAN, "NaN"),
             (f64::NEG_INFINITY, "-Infinity"),
@@ -233,6 +240,7 @@ mod tests {
             (1e-5, "1e-05"),
             (0.1, "0.1"),
             (2_565_537.0 / 8.0, "320692.12"),
+            (2f32.powi(87), "1.5474251e+26"),
             (f32::MAX, "3.4028235e+38"),
             (f32::MIN_POSITIVE, "1.1754944e-38"),
         ] {

@@ -13,7 +13,8 @@ pub enum Masker {
     /// `j***@e***.com`: first character of the local part, first character and last label of the domain; `***` for what is
     /// not an address. Text.
     Email,
-    /// One given value, in the text form of the column's type. Any type that this crate can write.
+    /// One given value, in the text form of the column's type; text is cut to the column's length. Any type that this crate can
+    /// write.
     Fixed(String),
     /// The first n characters, then `*` for each further one; values no longer than n are all `*`. Text.
     KeepFirst(u32),
