@@ -14,8 +14,6 @@ pub const DEFAULT_CONNECTIONS: u64 = 1_000;
 pub struct Listen {
     /// Postgres clients.
     pub postgres: Option<SocketAddr>,
-    /// The console and its HTTP API.
-    pub console: Option<SocketAddr>,
     /// Metrics and health.
     pub metrics: Option<SocketAddr>,
     /// How clients' connections are encrypted.
@@ -44,9 +42,14 @@ pub enum ListenTls {
 
 pub(super) fn read(mut table: Table<'_>, context: &Context<'_>) -> Option<Listen> {
     let postgres = table.value("postgres");
-    let console = table.value("console");
     if let Some(mysql) = table.value("mysql") {
         mysql.error("MySQL is not built in this version", "take `listen.mysql` out");
+    }
+    if let Some(console) = table.value("console") {
+        console.error(
+            "the web console is not built in this version",
+            "take `listen.console` out; the commands need no port",
+        );
     }
     let tls_value = table.value("tls");
     let tls = match &tls_value {
@@ -56,7 +59,6 @@ pub(super) fn read(mut table: Table<'_>, context: &Context<'_>) -> Option<Listen
     let danger = table.boolean("danger_plaintext").unwrap_or(false);
     let listen = Listen {
         postgres: postgres.as_ref().and_then(socket),
-        console: console.as_ref().and_then(socket),
         metrics: table.value("metrics").as_ref().and_then(socket),
         tls,
         connections: table.integer("connections", 1..=1_000_000).unwrap_or(DEFAULT_CONNECTIONS),
@@ -65,13 +67,9 @@ pub(super) fn read(mut table: Table<'_>, context: &Context<'_>) -> Option<Listen
     if postgres.is_none() {
         table.error("nothing to listen on", "add `listen.postgres = \"127.0.0.1:6432\"`");
     }
-    let open = |address: &Option<SocketAddr>| address.is_some_and(|a| !a.ip().is_loopback());
-    if listen.tls == ListenTls::Off && !danger {
-        let sockets = [(&postgres, listen.postgres), (&console, listen.console)];
-        for (value, _) in sockets.iter().filter(|(_, address)| open(address)) {
-            let message = "passwords and data would cross the network unencrypted";
-            value.iter().for_each(|v| v.error(message, "set `listen.tls`, or add `danger_plaintext = true` beside it"));
-        }
+    if listen.tls == ListenTls::Off && !danger && listen.postgres.is_some_and(|a| !a.ip().is_loopback()) {
+        let message = "passwords and data would cross the network unencrypted";
+        postgres.iter().for_each(|v| v.error(message, "set `listen.tls`, or add `danger_plaintext = true` beside it"));
     }
     table.finish();
     Some(listen)
