@@ -11,10 +11,8 @@ use crate::{
     effect::{self, Outcome},
     guard::{self, Part},
     literals::literals,
-    query::Rows,
-    resolve::{Column, Source},
     session::Settings,
-    statement::{EffectOn, Literal, Origin, Output, Refusal, RefusalKind, Statement},
+    statement::{EffectOn, Literal, Refusal, RefusalKind, Statement},
 };
 
 /// How large a text may be. A text over a limit is refused before it is parsed.
@@ -46,12 +44,15 @@ pub fn analyse(text: &str, catalog: &Catalog, settings: &Settings, limits: &Limi
         Err(refusal) => return vec![not_understood(0..text.len(), Vec::new(), refusal)],
     };
     let mut settings = settings.clone();
-    let mut statements = Vec::with_capacity(parts.len());
+    let mut statements: Vec<Statement> = Vec::with_capacity(parts.len());
     for part in &parts {
-        let statement = understand(text, part, catalog, &settings);
+        let mut statement = understand(text, part, catalog, &settings);
         if statement.unanalysed.as_ref().is_some_and(|refusal| refusal.kind == RefusalKind::Unparsed) {
             let literals = parts.iter().flat_map(|part| literals(&part.tokens, &HashMap::default(), false)).collect();
             return statement.unanalysed.map(|refusal| not_understood(0..text.len(), literals, refusal)).into_iter().collect();
+        }
+        if undone(&statements, &statement) {
+            statement.barrier = Barrier::Unknown;
         }
         carry(&mut settings, &statement);
         statements.push(statement);
@@ -66,6 +67,16 @@ fn understand(text: &str, part: &Part<'_>, catalog: &Catalog, settings: &Setting
         Ok(outcome) => finished(part, outcome, analysis),
         Err(refusal) => not_understood(part.range.clone(), literals(&part.tokens, &HashMap::default(), false), refusal),
     }
+}
+
+/// Whether a statement rolls back what an earlier one of the text set or made.
+fn undone(earlier: &[Statement], statement: &Statement) -> bool {
+    let back = match statement.transaction {
+        TransactionChange::Rollback => true,
+        TransactionChange::Savepoint => statement.tag == "ROLLBACK",
+        _ => false,
+    };
+    back && earlier.iter().any(|held| held.barrier.is_some() || !held.temporary.is_empty())
 }
 
 /// What a statement sets or makes counts for those after it in the same text.
@@ -98,18 +109,6 @@ fn finished(part: &Part<'_>, outcome: Outcome, analysis: Analysis<'_>) -> Statem
     };
     fill(&mut statement, analysis);
     statement
-}
-
-/// A query's result columns as policy and wire need them; none where some aren't known.
-pub(crate) fn outputs(rows: &Rows) -> Option<Vec<Output>> {
-    let output = |column: &Column| Output {
-        name: Arc::clone(&column.name),
-        origin: match column.value.source {
-            Source::Plain { column, nullable_side } => Origin::Column { column, nullable_side },
-            Source::Derived(_) | Source::Row(_) => Origin::Computed,
-        },
-    };
-    (!rows.open).then(|| rows.columns.iter().map(output).collect())
 }
 
 /// Moves what was found into the statement.

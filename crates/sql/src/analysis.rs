@@ -47,6 +47,10 @@ pub(crate) struct Analysis<'a> {
     pub no_rows: bool,
     /// What the statement does to tracked settings.
     pub barrier: Barrier,
+    /// User types whose values the statement handles: what is of a type not known here is of one of these, or of the server's own.
+    pub(crate) types: HashSet<u32>,
+    /// A temporary table's columns may be of any type.
+    pub(crate) any_type: bool,
     /// The view whose text this is (`view schema.name`), and how many views deep.
     pub(crate) view: Option<Arc<str>>,
     pub(crate) view_depth: usize,
@@ -66,6 +70,8 @@ impl<'a> Analysis<'a> {
             made_temporary: Vec::new(),
             no_rows: false,
             barrier: Barrier::None,
+            types: HashSet::default(),
+            any_type: false,
             view: None,
             view_depth: 0,
         }

@@ -29,7 +29,8 @@ pub(crate) fn literals(tokens: &[Token<'_>], columns: &HashMap<u32, Vec<ColumnId
 /// A string that is code, or a connection string, with a password somewhere in it.
 fn names_password(token: &Token<'_>) -> bool {
     const WORD: &[u8] = b"password";
-    token.kind != Kind::Number && token.value.as_bytes().windows(WORD.len()).any(|window| window.eq_ignore_ascii_case(WORD))
+    token.kind != Kind::Number
+        && token.value.as_bytes().windows(WORD.len()).any(|window| window.eq_ignore_ascii_case(WORD))
 }
 
 /// A hash of the text with every literal, comment and blank left out: equal for statements of one shape. `None` for a text that can't be cut into
@@ -86,11 +87,10 @@ mod tests {
 
     #[test]
     fn literals_are_found_with_their_quotes() {
-        assert_eq!(found("SELECT 'é', 12 FROM t WHERE a = E'x\\'y' AND \"b\" = $1"), [
-            ("'é'".into(), false),
-            ("12".into(), false),
-            ("E'x\\'y'".into(), false)
-        ]);
+        assert_eq!(
+            found("SELECT 'é', 12 FROM t WHERE a = E'x\\'y' AND \"b\" = $1"),
+            [("'é'".into(), false), ("12".into(), false), ("E'x\\'y'".into(), false)]
+        );
     }
 
     #[test]

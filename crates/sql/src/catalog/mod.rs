@@ -138,6 +138,18 @@ impl Catalog {
         self.parents.get(&table).map_or(&[], Vec::as_slice)
     }
 
+    /// Every table that inherits from that table, at any level.
+    pub fn tables_below(&self, table: u32) -> impl Iterator<Item = &Relation> {
+        let mut found = self.children(table).to_vec();
+        let mut at = 0;
+        while let Some(next) = found.get(at).copied() {
+            let more: Vec<u32> = self.children(next).iter().copied().filter(|child| !found.contains(child)).collect();
+            found.extend(more);
+            at += 1;
+        }
+        found.into_iter().filter_map(|oid| self.relations.get(&oid))
+    }
+
     fn spread(&self, id: ColumnId, edges: &HashMap<u32, Vec<u32>>) -> Vec<ColumnId> {
         let mut found = Vec::new();
         let Some(name) = self.column(id).map(|column| &column.name) else { return found };

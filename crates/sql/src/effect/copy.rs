@@ -10,14 +10,21 @@ use crate::{
     analysis::Analysis,
     catalog::Relation,
     guard,
-    postgres::{lexer::{Kind, Token}, parser},
+    postgres::{
+        lexer::{Kind, Token},
+        parser,
+    },
     query::Rows,
     resolve::{self, Scope},
     statement::{Refusal, RefusalKind},
     write,
 };
 
-pub(super) fn statement(analysis: &mut Analysis<'_>, text: &str, reader: &mut Reader<'_, '_>) -> Result<Outcome, Refusal> {
+pub(super) fn statement(
+    analysis: &mut Analysis<'_>,
+    text: &str,
+    reader: &mut Reader<'_, '_>,
+) -> Result<Outcome, Refusal> {
     let position = reader.next().map(|t| t.position);
     let binary = reader.eat("binary");
     let source = match reader.parentheses() {
@@ -61,7 +68,11 @@ pub(super) fn statement(analysis: &mut Analysis<'_>, text: &str, reader: &mut Re
 }
 
 /// What goes to a file or a program leaves the gateway's sight: every column counts as used.
-fn stored_elsewhere(analysis: &mut Analysis<'_>, outputs: Option<Vec<crate::statement::Output>>, position: Option<Position>) {
+fn stored_elsewhere(
+    analysis: &mut Analysis<'_>,
+    outputs: Option<Vec<crate::statement::Output>>,
+    position: Option<Position>,
+) {
     for output in outputs.into_iter().flatten() {
         if let crate::statement::Origin::Column { column, .. } = output.origin {
             analysis.column_use(column, "COPY", position);
@@ -141,7 +152,12 @@ fn names(list: &[Token<'_>]) -> Result<Vec<String>, Refusal> {
 }
 
 /// COPY FROM adds rows whose values come from outside.
-fn fill(analysis: &mut Analysis<'_>, name: &Name, columns: Option<&[String]>, condition: &[Token<'_>]) -> Result<(), Refusal> {
+fn fill(
+    analysis: &mut Analysis<'_>,
+    name: &Name,
+    columns: Option<&[String]>,
+    condition: &[Token<'_>],
+) -> Result<(), Refusal> {
     let object = objects::relation(analysis, name);
     let Some(relation) = object.relation else {
         if object.temporary {
@@ -160,13 +176,22 @@ fn fill(analysis: &mut Analysis<'_>, name: &Name, columns: Option<&[String]>, co
     if columns.is_none() {
         targets.extend(relation.columns.iter().filter(|column| !column.generated));
     }
-    let targets = targets.into_iter().map(|column| write::Target { column: column.id, constant: true, position: Some(name.position) });
+    let targets = targets.into_iter().map(|column| write::Target {
+        column: column.id,
+        constant: true,
+        position: Some(name.position),
+    });
     write::inserted(analysis, relation, &targets.collect::<Vec<_>>(), Some(name.position))?;
     filtered(analysis, relation, condition, name.position)
 }
 
 /// COPY FROM ... WHERE sees the new row.
-fn filtered<'a>(analysis: &mut Analysis<'a>, relation: &'a Relation, condition: &[Token<'_>], position: Position) -> Result<(), Refusal> {
+fn filtered<'a>(
+    analysis: &mut Analysis<'a>,
+    relation: &'a Relation,
+    condition: &[Token<'_>],
+    position: Position,
+) -> Result<(), Refusal> {
     if condition.is_empty() {
         return Ok(());
     }

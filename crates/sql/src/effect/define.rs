@@ -23,7 +23,7 @@ pub(super) fn create(analysis: &mut Analysis<'_>, reader: &mut Reader<'_, '_>) -
     match kind.word {
         "table" => table(analysis, reader, temporary),
         "view" | "materialized view" => view(analysis, reader, kind, temporary),
-        "index" => index(analysis, reader),
+        "index" | "unique index" => index(analysis, reader),
         "sequence" => {
             reader.eat("if not exists");
             let name = reader.name()?;
@@ -45,7 +45,7 @@ fn plain(analysis: &mut Analysis<'_>, reader: &mut Reader<'_, '_>, kind: Kind) -
     reader.eat("concurrently");
     reader.eat("if not exists");
     let name = reader.name().ok();
-    let mut object = name.as_ref().map_or_else(|| Arc::from(""), |name| objects::other(analysis, name).name);
+    let mut object = name.as_ref().map_or_else(|| Arc::from(""), |name| kind.named(analysis, name));
     let mut relation = None;
     if kind.on_table {
         reader.until(&["on"]);
@@ -167,13 +167,9 @@ fn view(
 /// The query that is left, without WITH [NO] DATA or WITH CHECK OPTION after it.
 fn query_of<'t, 'a>(reader: &Reader<'t, 'a>) -> &'t [Token<'a>] {
     let tokens = reader.rest();
-    for tail in [
-        "with no data",
-        "with data",
-        "with check option",
-        "with local check option",
-        "with cascaded check option",
-    ] {
+    for tail in
+        ["with no data", "with data", "with check option", "with local check option", "with cascaded check option"]
+    {
         let words = tail.split(' ').count();
         let (head, end) = tokens.split_at_checked(tokens.len().saturating_sub(words)).unwrap_or((tokens, &[]));
         if end.len() == words && tail.split(' ').zip(end).all(|(word, token)| token.is_word(word)) {
@@ -211,7 +207,11 @@ fn schema(analysis: &mut Analysis<'_>, reader: &mut Reader<'_, '_>) -> Result<Ou
     }
     if !reader.is_done() {
         let position = reader.peek().map(|t| t.position);
-        return Err(unsupported("CREATE SCHEMA with elements", position, "create the schema first, then what it holds"));
+        return Err(unsupported(
+            "CREATE SCHEMA with elements",
+            position,
+            "create the schema first, then what it holds",
+        ));
     }
     Ok(Outcome::tagged("CREATE SCHEMA"))
 }
@@ -243,7 +243,11 @@ pub(super) fn drop(analysis: &mut Analysis<'_>, reader: &mut Reader<'_, '_>) -> 
             analysis.effect(effect, "");
             return Ok(outcome);
         };
-        let object = if kind.relation { objects::relation(analysis, &name) } else { objects::other(analysis, &name) };
+        let object = if kind.relation {
+            objects::relation(analysis, &name)
+        } else {
+            objects::Object { name: kind.named(analysis, &name), relation: None, temporary: false }
+        };
         dropped(analysis, object, effect);
         reader.parentheses();
         if !reader.eat_mark(",") {

@@ -11,7 +11,11 @@ use crate::{
     statement::{Origin, Output, Refusal},
 };
 
-pub(super) fn statement(analysis: &mut Analysis<'_>, text: &str, reader: &mut Reader<'_, '_>) -> Result<Outcome, Refusal> {
+pub(super) fn statement(
+    analysis: &mut Analysis<'_>,
+    text: &str,
+    reader: &mut Reader<'_, '_>,
+) -> Result<Outcome, Refusal> {
     let position = reader.next().map(|t| t.position);
     let mut runs = false;
     if let Some(options) = options(reader) {
@@ -26,8 +30,10 @@ pub(super) fn statement(analysis: &mut Analysis<'_>, text: &str, reader: &mut Re
         reader.eat("verbose");
     }
     let inner = reader.word();
-    if !matches!(inner, "select" | "with" | "values" | "table" | "insert" | "update" | "delete" | "merge" | "create" | "refresh")
-        && !reader.peek().is_some_and(|t| t.is("("))
+    if !matches!(
+        inner,
+        "select" | "with" | "values" | "table" | "insert" | "update" | "delete" | "merge" | "create" | "refresh"
+    ) && !reader.peek().is_some_and(|t| t.is("("))
     {
         return Err(unsupported("EXPLAIN of this kind of statement", position, "explain the query itself"));
     }
@@ -58,11 +64,18 @@ fn options<'t, 'a>(reader: &mut Reader<'t, 'a>) -> Option<&'t [Token<'a>]> {
 
 /// Nothing is written, but row estimates tell of every column that the statement reads. The planner runs functions over constants.
 fn planned(within: &mut Analysis<'_>) {
-    let runs: Vec<Arc<str>> = within.found.effects.iter().filter(|e| e.effect == Effect::Call).map(|e| Arc::clone(&e.object)).collect();
+    let runs: Vec<Arc<str>> =
+        within.found.effects.iter().filter(|e| e.effect == Effect::Call).map(|e| Arc::clone(&e.object)).collect();
     let kept = |effect: &crate::statement::EffectOn| {
         !matches!(
             effect.effect,
-            Effect::Insert | Effect::Update | Effect::Delete | Effect::Define | Effect::Maintain | Effect::Session | Effect::Drop
+            Effect::Insert
+                | Effect::Update
+                | Effect::Delete
+                | Effect::Define
+                | Effect::Maintain
+                | Effect::Session
+                | Effect::Drop
         )
     };
     within.found.effects.retain(kept);

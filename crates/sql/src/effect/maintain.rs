@@ -5,12 +5,7 @@ use std::sync::Arc;
 use querygate_record::Effect;
 
 use super::{Name, Outcome, Reader, objects, prepared};
-use crate::{
-    analysis::Analysis,
-    catalog::Relation,
-    postgres::lexer::Kind,
-    statement::Refusal,
-};
+use crate::{analysis::Analysis, catalog::Relation, postgres::lexer::Kind, statement::Refusal};
 
 pub(super) fn statement(analysis: &mut Analysis<'_>, reader: &mut Reader<'_, '_>) -> Result<Outcome, Refusal> {
     match reader.next().map(|t| &*t.value).unwrap_or_default() {
@@ -23,7 +18,12 @@ pub(super) fn statement(analysis: &mut Analysis<'_>, reader: &mut Reader<'_, '_>
         }
         "vacuum" => {
             reader.parentheses();
-            while reader.eat("full") || reader.eat("freeze") || reader.eat("verbose") || reader.eat("analyze") || reader.eat("analyse") {}
+            while reader.eat("full")
+                || reader.eat("freeze")
+                || reader.eat("verbose")
+                || reader.eat("analyze")
+                || reader.eat("analyse")
+            {}
             upkeep(analysis, reader, "VACUUM")
         }
         "analyze" | "analyse" => {
@@ -70,7 +70,9 @@ pub(super) fn statement(analysis: &mut Analysis<'_>, reader: &mut Reader<'_, '_>
 /// Tables with optional column lists, or none for all tables.
 fn upkeep(analysis: &mut Analysis<'_>, reader: &mut Reader<'_, '_>, tag: &'static str) -> Result<Outcome, Refusal> {
     let mut names = Vec::new();
-    while !reader.is_done() && !reader.peek().is_some_and(|t| t.kind == Kind::Word && matches!(&*t.value, "using" | "with" | "on")) {
+    while !reader.is_done()
+        && !reader.peek().is_some_and(|t| t.kind == Kind::Word && matches!(&*t.value, "using" | "with" | "on"))
+    {
         names.extend(reader.tables()?);
         reader.parentheses();
         if !reader.eat_mark(",") {
@@ -103,7 +105,8 @@ fn truncate(analysis: &mut Analysis<'_>, reader: &mut Reader<'_, '_>) -> Result<
     reader.eat("restrict");
     reader.end()?;
     on_tables(analysis, &names, Effect::Truncate);
-    let mut tables: Vec<&Relation> = names.iter().filter_map(|name| objects::relation(analysis, name).relation).collect();
+    let mut tables: Vec<&Relation> =
+        names.iter().filter_map(|name| objects::relation(analysis, name).relation).collect();
     let mut at = 0;
     while let Some(table) = tables.get(at).copied() {
         for trigger in table.triggers.iter().filter(|trigger| trigger.truncate) {
@@ -112,7 +115,9 @@ fn truncate(analysis: &mut Analysis<'_>, reader: &mut Reader<'_, '_>) -> Result<
         }
         if cascade {
             for (referencing, _) in &table.referenced_by {
-                if let Some(relation) = analysis.catalog.relation(*referencing).filter(|r| !tables.iter().any(|t| t.oid == r.oid)) {
+                if let Some(relation) =
+                    analysis.catalog.relation(*referencing).filter(|r| !tables.iter().any(|t| t.oid == r.oid))
+                {
                     analysis.table(relation, true);
                     analysis.effect(Effect::Truncate, Arc::clone(&relation.qualified));
                     tables.push(relation);

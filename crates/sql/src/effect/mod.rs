@@ -57,7 +57,9 @@ pub(crate) fn statement(analysis: &mut Analysis<'_>, text: &str, tokens: &[Token
     let mut reader = Reader::new(tokens);
     let first = reader.word();
     match first {
-        "select" | "with" | "values" | "table" | "insert" | "update" | "delete" | "merge" => rows::statement(analysis, tokens),
+        "select" | "with" | "values" | "table" | "insert" | "update" | "delete" | "merge" => {
+            rows::statement(analysis, tokens)
+        }
         "" if reader.peek().is_some_and(|t| t.is("(")) => rows::statement(analysis, tokens),
         "begin" | "start" | "commit" | "end" | "rollback" | "abort" | "savepoint" | "release" => {
             transaction::statement(analysis, &mut reader)
@@ -94,3 +96,6 @@ pub(crate) fn unsupported(construct: &str, position: Option<Position>, hint: &st
 fn session(analysis: &mut Analysis<'_>, object: &str) {
     analysis.effect(Effect::Session, object);
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,16 +21,21 @@ pub(super) struct Object<'a> {
 /// The relation of that name, or where it would be made.
 pub(super) fn relation<'a>(analysis: &Analysis<'a>, name: &Name) -> Object<'a> {
     let last = name.last();
-    let known = |relation: &'a Relation| Object { name: Arc::clone(&relation.qualified), relation: Some(relation), temporary: false };
+    let known = |relation: &'a Relation| Object {
+        name: Arc::clone(&relation.qualified),
+        relation: Some(relation),
+        temporary: false,
+    };
     match name.schema() {
         Some(schema) if is_temporary(schema) => temporary(last),
         Some(schema) => match analysis.catalog.relation_in(schema, last) {
             Some(relation) => known(relation),
             None => other(analysis, name),
         },
-        None if analysis.settings.temporary.iter().any(|made| made == last) => temporary(last),
+        // Where a temporary relation hides a permanent one it may be gone by now, so the permanent one counts.
         None => match analysis.catalog.relation_on_path(&analysis.settings.search_path, last) {
             Some(relation) => known(relation),
+            None if analysis.settings.temporary.iter().any(|made| made == last) => temporary(last),
             None => other(analysis, name),
         },
     }

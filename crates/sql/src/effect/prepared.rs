@@ -67,7 +67,12 @@ fn prepare<'a>(analysis: &mut Analysis<'a>, reader: &mut Reader<'_, '_>) -> Resu
         return Err(reader.unexpected("AS"));
     }
     let inner = super::rows::statement(analysis, reader.rest())?;
-    Ok(Outcome { outputs: inner.outputs, temporary: inner.temporary, named: Some(Named::Prepare(name)), ..Outcome::tagged("PREPARE") })
+    Ok(Outcome {
+        outputs: inner.outputs,
+        temporary: inner.temporary,
+        named: Some(Named::Prepare(name)),
+        ..Outcome::tagged("PREPARE")
+    })
 }
 
 /// A parameter of a user's type could bring a user's cast or operator with it.
@@ -76,10 +81,17 @@ fn built_in_types(analysis: &Analysis<'_>, types: &[Token<'_>]) -> Result<(), Re
         let (Some(token), qualifier) = (pair.1, pair.0.filter(|t| t.is("."))) else { continue };
         let built_in = qualifier.is_none()
             && token.name().is_none_or(|name| {
-                analysis.catalog.type_on_path(&analysis.settings.search_path, name).is_none_or(|held| held.oid < FIRST_USER_OID)
+                analysis
+                    .catalog
+                    .type_on_path(&analysis.settings.search_path, name)
+                    .is_none_or(|held| held.oid < FIRST_USER_OID)
             });
         if !built_in {
-            return Err(unsupported("PREPARE with a parameter of such a type", Some(token.position), "leave the types out"));
+            return Err(unsupported(
+                "PREPARE with a parameter of such a type",
+                Some(token.position),
+                "leave the types out",
+            ));
         }
     }
     Ok(())
@@ -97,7 +109,11 @@ fn declare<'a>(analysis: &mut Analysis<'a>, reader: &mut Reader<'_, '_>) -> Resu
 }
 
 /// Expressions between commas, each used by the construct.
-pub(super) fn arguments(analysis: &mut Analysis<'_>, list: &[Token<'_>], construct: &'static str) -> Result<(), Refusal> {
+pub(super) fn arguments(
+    analysis: &mut Analysis<'_>,
+    list: &[Token<'_>],
+    construct: &'static str,
+) -> Result<(), Refusal> {
     for item in items(list) {
         let expression = parser::whole(item, |parser| parser.parse_expr())?;
         analysis.condition(&expression, &Scope::default(), construct)?;

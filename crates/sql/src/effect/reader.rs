@@ -157,7 +157,8 @@ impl<'t, 'a> Reader<'t, 'a> {
             }
             depth == 0 && token.kind == Kind::Word && words.contains(&&*token.value)
         });
-        let (before, after) = self.tokens.split_at_checked(end.unwrap_or(self.tokens.len())).unwrap_or((self.tokens, &[]));
+        let (before, after) =
+            self.tokens.split_at_checked(end.unwrap_or(self.tokens.len())).unwrap_or((self.tokens, &[]));
         self.tokens = after;
         before
     }

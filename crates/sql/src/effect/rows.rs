@@ -15,7 +15,8 @@ use crate::{
 
 /// A query, or a statement that writes rows.
 pub(super) fn statement(analysis: &mut Analysis<'_>, tokens: &[Token<'_>]) -> Result<Outcome, Refusal> {
-    let writes = tokens.first().is_some_and(|t| ["insert", "update", "delete", "merge"].iter().any(|word| t.is_word(word)));
+    let writes =
+        tokens.first().is_some_and(|t| ["insert", "update", "delete", "merge"].iter().any(|word| t.is_word(word)));
     let (tag, rows) = if writes {
         let statement = parser::whole(tokens, |parser| parser.parse_statement())?;
         let rows = analysis.write(&statement, &Scope::default())?;
@@ -32,7 +33,11 @@ pub(super) fn statement(analysis: &mut Analysis<'_>, tokens: &[Token<'_>]) -> Re
 }
 
 /// A query whose result is stored: nothing of it reaches the client, and each column counts as used.
-pub(super) fn stored(analysis: &mut Analysis<'_>, tokens: &[Token<'_>], construct: &'static str) -> Result<(), Refusal> {
+pub(super) fn stored(
+    analysis: &mut Analysis<'_>,
+    tokens: &[Token<'_>],
+    construct: &'static str,
+) -> Result<(), Refusal> {
     let query = parser::whole(tokens, |parser| parser.parse_query())?;
     let rows = analysis.query(&query, &Scope::default())?;
     for column in &rows.columns {
@@ -56,9 +61,10 @@ pub(super) fn outputs(rows: &Rows) -> Option<Vec<Output>> {
 /// The tag of a query's outermost part, and whether it gives rows.
 fn body(query: &Query) -> (&'static str, bool) {
     match &*query.body {
-        SetExpr::Insert(statement) | SetExpr::Update(statement) | SetExpr::Delete(statement) | SetExpr::Merge(statement) => {
-            (tag_of(statement), returns_rows(statement))
-        }
+        SetExpr::Insert(statement)
+        | SetExpr::Update(statement)
+        | SetExpr::Delete(statement)
+        | SetExpr::Merge(statement) => (tag_of(statement), returns_rows(statement)),
         _ => ("SELECT", true),
     }
 }

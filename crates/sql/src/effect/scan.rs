@@ -5,23 +5,28 @@ use std::sync::Arc;
 
 use crate::{
     analysis::Analysis,
-    catalog::Relation,
+    catalog::{Relation, schemas_of},
     functions::{self, Known},
     postgres::lexer::{Kind, Token},
 };
 
 /// Records code, and columns of `relation`, in a definition's tokens.
-pub(super) fn definition(analysis: &mut Analysis<'_>, tokens: &[Token<'_>], relation: Option<&Relation>, construct: &str) {
+pub(super) fn definition(
+    analysis: &mut Analysis<'_>,
+    tokens: &[Token<'_>],
+    relation: Option<&Relation>,
+    construct: &str,
+) {
     let mut before: [Option<&Token<'_>>; 2] = [None, None];
     for (at, token) in tokens.iter().enumerate() {
         let called = tokens.get(at + 1).is_some_and(|next| next.is("("));
         let qualified = before[1].is_some_and(|t| t.is("."));
         match token.kind {
             Kind::Word | Kind::QuotedName => {
-                if called || qualified {
-                    function(analysis, token, called, construct);
-                }
                 let schema = before[0].filter(|_| qualified).and_then(|t| t.name());
+                if called || qualified {
+                    function(analysis, token, schema, called, construct);
+                }
                 type_code(analysis, schema, token);
                 if let Some(relation) = relation {
                     columns(analysis, token, relation, construct);
@@ -42,13 +47,16 @@ fn columns(analysis: &mut Analysis<'_>, token: &Token<'_>, relation: &Relation, 
     }
 }
 
-fn function(analysis: &mut Analysis<'_>, token: &Token<'_>, called: bool, construct: &str) {
+/// `schema` is what stands before the name; it may also be a table, whose row the function then takes.
+fn function(analysis: &mut Analysis<'_>, token: &Token<'_>, schema: Option<&str>, called: bool, construct: &str) {
     let catalog = analysis.catalog;
+    let path: Vec<&str> = schemas_of(&analysis.settings.search_path).collect();
+    let reached = |held: &str| if called && schema.is_some() { schema == Some(held) } else { path.contains(&held) };
     let mut system = false;
     let mut code: Vec<Arc<str>> = Vec::new();
     for function in catalog.functions(&token.value) {
         system |= function.system;
-        if !function.system {
+        if !function.system && reached(&function.schema) {
             code.push(Arc::clone(&function.qualified));
         }
     }
@@ -90,7 +98,8 @@ fn type_code(analysis: &mut Analysis<'_>, schema: Option<&str>, token: &Token<'_
 }
 
 fn operator(analysis: &mut Analysis<'_>, token: &Token<'_>) {
-    let code: Vec<u32> = analysis.catalog.operators(&token.value).iter().filter(|o| !o.system).map(|o| o.function).collect();
+    let code: Vec<u32> =
+        analysis.catalog.operators(&token.value).iter().filter(|o| !o.system).map(|o| o.function).collect();
     for function in code {
         let name = analysis.catalog.function_name(function);
         analysis.call(format!("operator {}", token.value), name, Some(token.position));

@@ -106,7 +106,10 @@ fn values(reader: &mut Reader<'_, '_>, name: &str) -> Result<Vec<String>, Refusa
             ""
         };
         match reader.peek() {
-            Some(t) if t.name().is_some() || matches!(t.kind, Kind::String | Kind::EscapeString | Kind::Number | Kind::DollarString) => {
+            Some(t)
+                if t.name().is_some()
+                    || matches!(t.kind, Kind::String | Kind::EscapeString | Kind::Number | Kind::DollarString) =>
+            {
                 values.push(format!("{sign}{}", t.value));
                 reader.next();
             }
@@ -124,7 +127,12 @@ fn values(reader: &mut Reader<'_, '_>, name: &str) -> Result<Vec<String>, Refusa
 ///
 /// # Errors
 /// The setting isn't one that a client may change, or not to this value.
-pub(crate) fn change(analysis: &mut Analysis<'_>, name: &str, values: &[String], position: Option<Position>) -> Result<(), Refusal> {
+pub(crate) fn change(
+    analysis: &mut Analysis<'_>,
+    name: &str,
+    values: &[String],
+    position: Option<Position>,
+) -> Result<(), Refusal> {
     let refused = |construct: String, hint: String| {
         Err(Refusal { kind: RefusalKind::Unsupported, construct: construct.into(), position, hint: hint.into() })
     };
@@ -133,12 +141,18 @@ pub(crate) fn change(analysis: &mut Analysis<'_>, name: &str, values: &[String],
         Change::Privilege => analysis.effect(Effect::Privilege, name),
         Change::Pinned(allowed) => {
             if !values.iter().all(|value| allowed.contains(&value.to_lowercase().as_str())) {
-                return refused(format!("setting {name} to another value"), format!("it stays {}", allowed.first().unwrap_or(&"")));
+                return refused(
+                    format!("setting {name} to another value"),
+                    format!("it stays {}", allowed.first().unwrap_or(&"")),
+                );
             }
             session(analysis, name);
         }
         Change::Unlisted => {
-            return refused(format!("setting {name} is not listed"), "leave it, or ask the operator to set it for the login".to_owned());
+            return refused(
+                format!("setting {name} is not listed"),
+                "leave it, or ask the operator to set it for the login".to_owned(),
+            );
         }
     }
     Ok(())
@@ -186,7 +200,11 @@ pub(super) fn show(analysis: &mut Analysis<'_>, reader: &mut Reader<'_, '_>) -> 
     };
     reader.end()?;
     if !settings::is_readable(&name) {
-        return Err(unsupported(&format!("setting {name} is not listed"), position, "only the server's own settings can be read"));
+        return Err(unsupported(
+            &format!("setting {name} is not listed"),
+            position,
+            "only the server's own settings can be read",
+        ));
     }
     session(analysis, &name);
     Ok(Outcome::tagged("SHOW"))

@@ -106,7 +106,7 @@ impl<'a> Analysis<'a> {
                 }
                 _ => Ty::Any,
             },
-            _ => self.common_type(arguments.values.iter().map(|value| value.ty)),
+            _ => self.brought_together(arguments.values.iter().map(|value| value.ty)),
         };
         let result = Value::derived(ty, &arguments.values);
         self.settle(&arguments.values, &result);
@@ -167,7 +167,13 @@ impl<'a> Analysis<'a> {
                     self.implicit_code(*argument, *parameter, position);
                 }
             }
+            if candidate.system {
+                self.casts_inside(candidate.what, &types, &candidate.parameters, position);
+            }
             let this = self.result_type(candidate.what.returns, &candidate.parameters, &types);
+            for oid in this.known().into_iter().chain(candidate.what.outputs.iter().map(|(_, oid)| *oid)) {
+                self.handles(oid);
+            }
             ty = match ty {
                 None => Some(this),
                 Some(held) if held == this => Some(this),
@@ -291,8 +297,8 @@ impl<'a> Analysis<'a> {
             Expr::Ceil { expr: inner, .. } => ("ceil", vec![inner]),
             Expr::Floor { expr: inner, .. } => ("floor", vec![inner]),
             Expr::Position { expr: inner, r#in } => ("position", vec![r#in, inner]),
-            Expr::Substring { expr: inner, substring_from, substring_for, .. } => {
-                ("substring", std::iter::once(inner).chain(substring_from).chain(substring_for).map(|part| &**part).collect())
+            Expr::Substring { expr: inner, substring_from, substring_for, shorthand, .. } => {
+                (if *shorthand { "substr" } else { "substring" }, std::iter::once(inner).chain(substring_from).chain(substring_for).map(|part| &**part).collect())
             }
             Expr::Trim { trim_where, trim_what, expr: inner, trim_characters } => {
                 let name = match trim_where {

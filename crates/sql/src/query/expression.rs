@@ -173,7 +173,7 @@ impl Analysis<'_> {
             results.push(self.expression(otherwise, scope, clause)?);
         }
         results.iter().for_each(|result| self.used(result, construct));
-        let ty = self.common_type(results.iter().map(|value| value.ty));
+        let ty = self.brought_together(results.iter().map(|value| value.ty));
         let mut value = Value::derived(ty, results.iter().chain(&tests));
         // What a result says is not what a condition compares: only the results' literals are still open.
         value.slots = results.iter().flat_map(|result| result.slots.iter().copied()).collect();
@@ -198,7 +198,7 @@ impl Analysis<'_> {
             self.used(&value, clause.unwrap_or("ARRAY"));
             values.push(value);
         }
-        let ty = match self.common_type(values.iter().map(|value| value.ty)) {
+        let ty = match self.brought_together(values.iter().map(|value| value.ty)) {
             Ty::Oid(element) => self.array_of(Ty::Oid(element)),
             other => other,
         };

@@ -155,6 +155,7 @@ impl Analysis<'_> {
         let columns = if let Some(definitions) = alias.filter(|alias| alias.columns.iter().any(|column| column.data_type.is_some())) {
             let typed = definitions.columns.iter().map(|column| {
                 let ty = column.data_type.as_ref().map_or(Ty::Any, |data_type| self.data_type(data_type));
+                self.converts(Ty::Literal, ty, None);
                 Column { name: fold(&column.name), value: Value::derived(ty, [&value]) }
             });
             typed.collect()

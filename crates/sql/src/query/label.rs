@@ -42,7 +42,7 @@ fn figure(analysis: &Analysis<'_>, expr: &Expr, value: &Value) -> Option<Arc<str
         Expr::Array(_) => fixed("array"),
         Expr::Tuple(_) => fixed("row"),
         Expr::Extract { .. } => fixed("extract"),
-        Expr::Substring { .. } => fixed("substring"),
+        Expr::Substring { shorthand, .. } => fixed(if *shorthand { "substr" } else { "substring" }),
         Expr::Position { .. } => fixed("position"),
         Expr::Overlay { .. } => fixed("overlay"),
         Expr::AtTimeZone { .. } => fixed("timezone"),

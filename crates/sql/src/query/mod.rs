@@ -10,7 +10,7 @@ mod name;
 mod operator;
 mod select;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod with;
 
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use sqlparser::{
 
 use crate::{
     analysis::Analysis,
-    resolve::{Column, From, Scope, Ty, Value},
+    resolve::{Column, From, Scope, Ty, Value, oid},
     statement::Refusal,
 };
 
@@ -75,6 +75,9 @@ impl Analysis<'_> {
     pub(crate) fn condition(&mut self, expr: &Expr, scope: &Scope<'_>, clause: &'static str) -> Result<Value, Refusal> {
         let value = self.expression(expr, scope, Some(clause))?;
         self.used(&value, clause);
+        if matches!(clause, "WHERE" | "HAVING" | "JOIN" | "FILTER") {
+            self.implicit_code(value.ty, oid::BOOL, value.position);
+        }
         Ok(value)
     }
 
@@ -107,7 +110,7 @@ impl Analysis<'_> {
         let open = left.open || right.open;
         let columns = left.columns.into_iter().enumerate().map(|(at, column)| {
             let other = right.columns.get(at).map(|other| &other.value);
-            let ty = self.common_type(std::iter::once(column.value.ty).chain(other.map(|value| value.ty)));
+            let ty = self.brought_together(std::iter::once(column.value.ty).chain(other.map(|value| value.ty)));
             Column { name: column.name, value: Value::derived(ty, std::iter::once(&column.value).chain(other)) }
         });
         Rows { columns: columns.collect(), open }
@@ -127,7 +130,7 @@ impl Analysis<'_> {
             }
         }
         let columns = columns.into_iter().enumerate().map(|(at, values)| {
-            let ty = self.common_type(values.iter().map(|value| value.ty));
+            let ty = self.brought_together(values.iter().map(|value| value.ty));
             Column { name: format!("column{}", at + 1).into(), value: Value::derived(ty, &values) }
         });
         Ok(Rows { columns: columns.collect(), open: false })

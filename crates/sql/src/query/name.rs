@@ -112,11 +112,6 @@ impl Analysis<'_> {
         Value { ty: item.row_type, source: Source::Row(item.columns.as_slice().into()), slots: Vec::new(), position }
     }
 
-    /// Whether an unqualified name means an input column.
-    pub(crate) fn sees(&self, name: &str, scope: &Scope<'_>) -> bool {
-        scope.levels().any(|level| level.from.columns.iter().any(|column| &*column.name == name))
-    }
-
     /// A resolved reference: its columns are read.
     fn referred(&mut self, mut value: Value, position: Option<Position>) -> Value {
         value.position = position;

@@ -25,6 +25,7 @@ impl Analysis<'_> {
                 let construct = clause.unwrap_or(if matches!(op, BinaryOperator::And) { "operator AND" } else { "operator OR" });
                 for operand in left.into_iter().chain([right]) {
                     self.used(operand, construct);
+                    self.implicit_code(operand.ty, oid::BOOL, operand.position);
                 }
                 // Each side stands for itself: a literal of one says nothing of a column of the other.
                 let result = Value::derived(Ty::Oid(oid::BOOL), left.into_iter().chain([right]));
@@ -87,7 +88,7 @@ impl Analysis<'_> {
             Choice::Doubt(candidates) => {
                 let mut result = None;
                 for candidate in &candidates {
-                    let ty = if candidate.system { Ty::Oid(candidate.what.result) } else { self.chosen(candidate.what, &arguments, right) };
+                    let ty = self.chosen(candidate.what, &arguments, right);
                     result = match result {
                         None => Some(ty),
                         Some(held) if held == ty => Some(ty),
@@ -114,6 +115,10 @@ impl Analysis<'_> {
         for (argument, parameter) in arguments.iter().zip(&parameters) {
             self.implicit_code(*argument, *parameter, right.position);
         }
+        if let Some(function) = self.catalog.function(operator.function).filter(|_| operator.system) {
+            self.casts_inside(function, arguments, &parameters, right.position);
+        }
+        self.handles(operator.result);
         self.result_type(operator.result, &parameters, arguments)
     }
 
@@ -148,6 +153,7 @@ impl Analysis<'_> {
                 Ok(match op {
                     UnaryOperator::Not => {
                         self.used(&value, clause.unwrap_or("operator NOT"));
+                        self.implicit_code(value.ty, oid::BOOL, value.position);
                         Value { slots: Vec::new(), ..Value::derived(Ty::Oid(oid::BOOL), [&value]) }
                     }
                     other => self.operator(&other.to_string(), None, None, &value, clause),

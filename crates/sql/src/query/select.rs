@@ -187,7 +187,7 @@ impl Analysis<'_> {
             Expr::Identifier(ident) => {
                 let name = fold(ident);
                 match rows.columns.iter().find(|column| column.name == name) {
-                    Some(output) if !self.sees(&name, scope) => self.used(&output.value, "GROUP BY"),
+                    Some(output) if !scope.from.columns.iter().any(|column| column.name == name) => self.used(&output.value, "GROUP BY"),
                     _ => drop(self.condition(term, scope, "GROUP BY")?),
                 }
                 Ok(())

@@ -19,7 +19,8 @@ pub(crate) enum Named<'a> {
     /// A relation of the catalog.
     Relation(&'a Relation),
     /// A temporary relation of this session, whose columns aren't known.
-    Temporary(Arc<str>),
+    /// Where it hides a permanent one, that too.
+    Temporary(Arc<str>, Option<&'a Relation>),
 }
 
 impl<'a> Analysis<'a> {
@@ -35,12 +36,15 @@ impl<'a> Analysis<'a> {
         };
         let catalog = self.catalog;
         match parts.as_deref() {
-            Some([name]) if self.settings.temporary.iter().any(|made| **made == **name) => Ok(Named::Temporary(Arc::clone(name))),
+            // A temporary relation hides a permanent one of its name, unless it is gone by now or the path puts it last: then both readings count.
+            Some([name]) if self.settings.temporary.iter().any(|made| **made == **name) => {
+                Ok(Named::Temporary(Arc::clone(name), catalog.relation_on_path(&self.settings.search_path, name)))
+            }
             Some([name]) => catalog
                 .relation_on_path(&self.settings.search_path, name)
                 .map(Named::Relation)
                 .ok_or_else(|| unknown(name.to_string())),
-            Some([schema, name]) if is_temporary(schema) => Ok(Named::Temporary(Arc::clone(name))),
+            Some([schema, name]) if is_temporary(schema) => Ok(Named::Temporary(Arc::clone(name), None)),
             Some([schema, name]) => {
                 catalog.relation_in(schema, name).map(Named::Relation).ok_or_else(|| unknown(format!("{schema}.{name}")))
             }
@@ -54,9 +58,13 @@ impl<'a> Analysis<'a> {
     /// What reading a relation touches, runs and gives.
     pub(crate) fn read_relation(&mut self, named: &Named<'a>, position: Option<Position>) -> Result<Item, Refusal> {
         let relation = match named {
-            Named::Temporary(name) => {
+            Named::Temporary(name, hidden) => {
                 self.effect(Effect::Read, format!("pg_temp.{name}"));
-                return Ok(temporary(Arc::clone(name)));
+                self.any_type = true;
+                return match hidden {
+                    None => Ok(temporary(Arc::clone(name))),
+                    Some(relation) => Ok(Item { open: true, ..self.read_relation(&Named::Relation(relation), position)? }),
+                };
             }
             Named::Relation(relation) => *relation,
         };
@@ -78,6 +86,7 @@ impl<'a> Analysis<'a> {
             }
             _ => own_columns(relation),
         };
+        self.foreign_descendants(relation, position);
         self.row_security(relation, position);
         Ok(Item {
             name: Some(Arc::clone(&relation.name)),
@@ -105,6 +114,15 @@ impl<'a> Analysis<'a> {
         }
     }
 
+    /// Reading a table reads those that inherit from it, and foreign ones among them reach other servers.
+    fn foreign_descendants(&mut self, relation: &Relation, position: Option<Position>) {
+        let foreign: Vec<_> = self.catalog.tables_below(relation.oid).filter(|table| table.kind == RelationKind::Foreign).collect();
+        for table in foreign {
+            self.effect(Effect::Outbound, Arc::clone(&table.qualified));
+            self.opaque(format!("foreign table {}", table.qualified), Arc::clone(&table.qualified), position);
+        }
+    }
+
     /// Row policies read columns of the table for every row, and may run user code.
     fn row_security(&mut self, relation: &Relation, position: Option<Position>) {
         if !relation.row_security {
@@ -125,6 +143,9 @@ impl<'a> Analysis<'a> {
     pub(crate) fn column_read(&mut self, value: &Value) {
         let Source::Plain { column: id, .. } = value.source else { return };
         self.read(id);
+        if let Ty::Oid(oid) = value.ty {
+            self.handles(oid);
+        }
         let Some(relation) = self.catalog.relation(id.table) else { return };
         let Some(column) = relation.attribute(id.attribute) else { return };
         if relation.system {

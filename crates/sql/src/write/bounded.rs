@@ -19,11 +19,16 @@ impl Analysis<'_> {
         conjuncts(condition, &mut |conjunct| equal.extend(compared(conjunct, item)));
         let held = |numbers: &[i16]| {
             !numbers.is_empty()
-                && numbers.iter().all(|number| relation.attribute(*number).is_some_and(|column| equal.contains(&column.name)))
+                && numbers
+                    .iter()
+                    .all(|number| relation.attribute(*number).is_some_and(|column| equal.contains(&column.name)))
         };
         // A key of a table says nothing of its children's rows; one of a partitioned table does.
-        let inherited = relation.kind == RelationKind::Table && !only && !self.catalog.children(relation.oid).is_empty();
-        let unique = |index: &crate::catalog::Index| index.unique && index.valid && !index.partial && !index.expressions && held(&index.keys);
+        let inherited =
+            relation.kind == RelationKind::Table && !only && !self.catalog.children(relation.oid).is_empty();
+        let unique = |index: &crate::catalog::Index| {
+            index.unique && index.valid && !index.partial && !index.expressions && held(&index.keys)
+        };
         let foreign = |key: &crate::catalog::Constraint| key.kind == ConstraintKind::Foreign && held(&key.columns);
         !inherited && (relation.indexes.iter().any(unique) || relation.constraints.iter().any(foreign))
     }
@@ -44,7 +49,9 @@ fn conjuncts(condition: &Expr, each: &mut impl FnMut(&Expr)) {
 fn compared(conjunct: &Expr, item: &Item) -> Vec<Arc<str>> {
     match conjunct {
         Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => match (bare(left), bare(right)) {
-            (Expr::Tuple(columns), Expr::Tuple(values)) if values.iter().all(is_constant) && columns.len() == values.len() => {
+            (Expr::Tuple(columns), Expr::Tuple(values))
+                if values.iter().all(is_constant) && columns.len() == values.len() =>
+            {
                 columns.iter().filter_map(|column| column_of(column, item)).collect()
             }
             (column, value) if is_constant(value) => column_of(column, item).into_iter().collect(),
@@ -52,7 +59,11 @@ fn compared(conjunct: &Expr, item: &Item) -> Vec<Arc<str>> {
             _ => Vec::new(),
         },
         Expr::In { expr, target: InTarget::List(list), negated: false, global: false } => match bare(expr) {
-            Expr::Tuple(columns) if list.iter().all(|row| matches!(bare(row), Expr::Tuple(values) if values.iter().all(is_constant))) => {
+            Expr::Tuple(columns)
+                if list
+                    .iter()
+                    .all(|row| matches!(bare(row), Expr::Tuple(values) if values.iter().all(is_constant))) =>
+            {
                 columns.iter().filter_map(|column| column_of(column, item)).collect()
             }
             column if list.iter().all(is_constant) => column_of(column, item).into_iter().collect(),

@@ -2,7 +2,8 @@
 
 use querygate_record::Effect;
 use sqlparser::ast::{
-    Delete, FromTable, ObjectName, Spanned, TableAlias, TableFactor, TableInheritance, TableWithJoins, Update, UpdateTableFromKind,
+    Delete, FromTable, ObjectName, Spanned, TableAlias, TableFactor, TableInheritance, TableWithJoins, Update,
+    UpdateTableFromKind,
 };
 
 use super::{Event, target::Into};
@@ -42,12 +43,13 @@ impl<'a> Analysis<'a> {
         let item = self.aliased(into.item.clone(), named.alias)?;
         let sources = self.from_list(from, outer)?;
         let scope = outer.inner(From::of(item.clone()).join(sources));
-        let targets = self.assignments(&update.assignments, into.named, &scope, "UPDATE")?;
+        let targets = self.assignments(&update.assignments, &into, &scope, "UPDATE")?;
         if let Some(condition) = &update.selection {
             self.condition(condition, &scope, "WHERE")?;
         }
         if let Some(base) = &into.base {
-            let bounded = base.view.is_none() && self.is_bounded(base.relation, &item, named.only, update.selection.as_ref());
+            let bounded =
+                base.view.is_none() && self.is_bounded(base.relation, &item, named.only, update.selection.as_ref());
             let targets = self.mapped(base, &targets, position)?;
             self.written(Effect::Update, base.relation, &targets, bounded);
             self.consequences(base.relation, Event::Update, &targets, position);

@@ -28,7 +28,13 @@ pub(crate) enum Event {
 
 impl<'a> Analysis<'a> {
     /// Everything that a write to a table sets off, in its partitions and children too.
-    pub(super) fn consequences(&mut self, relation: &Relation, event: Event, targets: &[Target], position: Option<Position>) {
+    pub(super) fn consequences(
+        &mut self,
+        relation: &Relation,
+        event: Event,
+        targets: &[Target],
+        position: Option<Position>,
+    ) {
         let names: Vec<Arc<str>> = targets
             .iter()
             .filter_map(|target| relation.attribute(target.column.attribute))
@@ -40,7 +46,12 @@ impl<'a> Analysis<'a> {
         while let Some(table) = pending.get(seen).copied().and_then(|oid| catalog.relation(oid)) {
             seen += 1;
             self.on_table(table, event, &names, position);
-            let more = catalog.children(table.oid).iter().filter(|child| !pending.contains(child)).copied().collect::<Vec<_>>();
+            let more = catalog
+                .children(table.oid)
+                .iter()
+                .filter(|child| !pending.contains(child))
+                .copied()
+                .collect::<Vec<_>>();
             if seen < CHILDREN {
                 pending.extend(more);
             } else {
@@ -92,8 +103,10 @@ impl<'a> Analysis<'a> {
                 self.call(format!("index {} of {}", index.name, table.qualified), name, position);
             }
             if index.unique || index.exclusion || index.expressions || index.partial {
-                let construct = if index.unique { format!("unique index {}", index.name) } else { format!("index {}", index.name) };
-                let set_by_default = |column: &Column| event == Event::Insert && column.has_default && index.columns.len() > 1;
+                let construct =
+                    if index.unique { format!("unique index {}", index.name) } else { format!("index {}", index.name) };
+                let set_by_default =
+                    |column: &Column| event == Event::Insert && column.has_default && index.columns.len() > 1;
                 self.shared(table, &index.columns, names, &construct, position, set_by_default);
             }
         }
@@ -110,17 +123,38 @@ impl<'a> Analysis<'a> {
         }
     }
 
-    fn generated(&mut self, table: &Relation, column: &Column, event: Event, names: &[Arc<str>], position: Option<Position>) {
+    fn generated(
+        &mut self,
+        table: &Relation,
+        column: &Column,
+        event: Event,
+        names: &[Arc<str>],
+        position: Option<Position>,
+    ) {
         for function in &column.default_functions {
             let name = self.catalog.function_name(*function);
             self.call(format!("generated column {}.{}", table.qualified, column.name), name, position);
         }
         if event == Event::Update {
-            self.shared(table, &column.generated_from, names, &format!("generated column {}", column.name), position, |_| false);
+            self.shared(
+                table,
+                &column.generated_from,
+                names,
+                &format!("generated column {}", column.name),
+                position,
+                |_| false,
+            );
         }
     }
 
-    fn constraint(&mut self, table: &Relation, constraint: &Constraint, event: Event, names: &[Arc<str>], position: Option<Position>) {
+    fn constraint(
+        &mut self,
+        table: &Relation,
+        constraint: &Constraint,
+        event: Event,
+        names: &[Arc<str>],
+        position: Option<Position>,
+    ) {
         for function in &constraint.functions {
             let name = self.catalog.function_name(*function);
             self.call(format!("constraint {} of {}", constraint.name, table.qualified), name, position);
@@ -182,7 +216,8 @@ impl<'a> Analysis<'a> {
             Event::Update => 'w',
             Event::Delete => 'd',
         };
-        let policies = table.policies.iter().filter(|policy| table.row_security && [command, '*'].contains(&policy.command));
+        let policies =
+            table.policies.iter().filter(|policy| table.row_security && [command, '*'].contains(&policy.command));
         for policy in policies {
             for function in &policy.functions {
                 let name = self.catalog.function_name(*function);
@@ -195,7 +230,14 @@ impl<'a> Analysis<'a> {
     }
 
     /// Rows of other tables that point here: they let the write fail, or change with it.
-    fn referenced(&mut self, relation: &Relation, event: Event, names: &[Arc<str>], position: Option<Position>, depth: usize) {
+    fn referenced(
+        &mut self,
+        relation: &Relation,
+        event: Event,
+        names: &[Arc<str>],
+        position: Option<Position>,
+        depth: usize,
+    ) {
         if depth > CASCADE_DEPTH {
             self.opaque(format!("foreign keys on {}", relation.qualified), "", position);
             return;
@@ -217,7 +259,12 @@ impl<'a> Analysis<'a> {
             if passes_on && !known {
                 self.table(table, true);
                 // As many rows as point to those that the statement names.
-                self.effect_on(EffectOn { effect, object: Arc::clone(&table.qualified), bounded: true, columns: Vec::new() });
+                self.effect_on(EffectOn {
+                    effect,
+                    object: Arc::clone(&table.qualified),
+                    bounded: true,
+                    columns: Vec::new(),
+                });
                 let changed: Vec<Arc<str>> = key
                     .columns
                     .iter()

@@ -1,7 +1,9 @@
 //! INSERT.
 
 use querygate_record::Effect;
-use sqlparser::ast::{ConflictTarget, Expr, Insert, OnConflict, OnConflictAction, OnInsert, Query, SetExpr, Spanned, TableObject, Values};
+use sqlparser::ast::{
+    ConflictTarget, Expr, Insert, OnConflict, OnConflictAction, OnInsert, Query, SetExpr, Spanned, TableObject, Values,
+};
 
 use super::{
     Event, Target, is_constant, is_default,
@@ -25,7 +27,7 @@ impl<'a> Analysis<'a> {
         let into = self.target(name, &[Effect::Insert])?;
         let columns = self.insert_columns(insert, &into)?;
         let targets = match &insert.source {
-            Some(source) => self.insert_source(source, &columns, outer)?,
+            Some(source) => self.insert_source(source, &into, &columns, outer)?,
             None => Vec::new(),
         };
         if let Some(base) = &into.base {
@@ -78,18 +80,27 @@ impl<'a> Analysis<'a> {
         insert.columns.iter().map(|name| self.assigned(into.named, name)).collect()
     }
 
-    fn insert_source(&mut self, source: &Query, columns: &[Option<&'a Column>], outer: &Scope<'_>) -> Result<Vec<Target>, Refusal> {
-        let plain = source.with.is_none() && source.order_by.is_none() && source.limit_clause.is_none() && source.fetch.is_none();
+    fn insert_source(
+        &mut self,
+        source: &Query,
+        into: &Into<'a>,
+        columns: &[Option<&'a Column>],
+        outer: &Scope<'_>,
+    ) -> Result<Vec<Target>, Refusal> {
+        let plain = source.with.is_none()
+            && source.order_by.is_none()
+            && source.limit_clause.is_none()
+            && source.fetch.is_none();
         if let SetExpr::Values(values) = &*source.body
             && plain
         {
-            return self.insert_values(values, columns, outer);
+            return self.insert_values(values, into, columns, outer);
         }
         let rows = self.query(source, outer)?;
         let width = if rows.open { columns.len() } else { rows.columns.len() };
         for (at, output) in rows.columns.iter().enumerate() {
             match columns.get(at).copied().flatten() {
-                Some(column) => self.assign(column, &output.value, "INSERT"),
+                Some(column) => self.assign(into, column, &output.value, "INSERT"),
                 None => self.used(&output.value, "INSERT"),
             }
         }
@@ -97,7 +108,13 @@ impl<'a> Analysis<'a> {
         Ok(written.map(|column| Target { column: column.id, constant: false, position: None }).collect())
     }
 
-    fn insert_values(&mut self, values: &Values, columns: &[Option<&'a Column>], outer: &Scope<'_>) -> Result<Vec<Target>, Refusal> {
+    fn insert_values(
+        &mut self,
+        values: &Values,
+        into: &Into<'a>,
+        columns: &[Option<&'a Column>],
+        outer: &Scope<'_>,
+    ) -> Result<Vec<Target>, Refusal> {
         let mut constant = vec![true; columns.len()];
         let mut assigned = vec![false; columns.len()];
         for row in &values.rows {
@@ -107,7 +124,7 @@ impl<'a> Analysis<'a> {
                     self.used(&value, "INSERT");
                     continue;
                 };
-                self.assign(column, &value, "INSERT");
+                self.assign(into, column, &value, "INSERT");
                 self.insert_default(expr, column);
                 if let (Some(constant), Some(assigned)) = (constant.get_mut(at), assigned.get_mut(at)) {
                     *constant &= is_constant(expr);
@@ -117,7 +134,9 @@ impl<'a> Analysis<'a> {
         }
         let targets = columns.iter().zip(constant).zip(assigned).filter(|(_, assigned)| *assigned);
         Ok(targets
-            .filter_map(|((column, constant), _)| column.map(|column| Target { column: column.id, constant, position: None }))
+            .filter_map(|((column, constant), _)| {
+                column.map(|column| Target { column: column.id, constant, position: None })
+            })
             .collect())
     }
 
@@ -140,7 +159,7 @@ impl<'a> Analysis<'a> {
             }
         }
         let OnConflictAction::DoUpdate(update) = &conflict.action else { return Ok(()) };
-        let targets = self.assignments(&update.assignments, into.named, scope, "ON CONFLICT DO UPDATE")?;
+        let targets = self.assignments(&update.assignments, into, scope, "ON CONFLICT DO UPDATE")?;
         if let Some(condition) = &update.selection {
             self.condition(condition, scope, "ON CONFLICT DO UPDATE WHERE")?;
         }

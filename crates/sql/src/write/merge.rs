@@ -34,9 +34,10 @@ impl<'a> Analysis<'a> {
                     if update.update_predicate.is_some() || update.delete_predicate.is_some() {
                         return Err(self.unsupported("MERGE clause of another dialect", merge.span()));
                     }
-                    let targets = self.assignments(assignments, into.named, &scope, "MERGE UPDATE")?;
+                    let targets = self.assignments(assignments, &into, &scope, "MERGE UPDATE")?;
                     if let Some(base) = &into.base {
-                        let bounded = base.view.is_none() && self.is_bounded(base.relation, &item, named.only, Some(&merge.on));
+                        let bounded =
+                            base.view.is_none() && self.is_bounded(base.relation, &item, named.only, Some(&merge.on));
                         let targets = self.mapped(base, &targets, position)?;
                         self.written(Effect::Update, base.relation, &targets, bounded);
                         self.consequences(base.relation, Event::Update, &targets, position);
@@ -70,7 +71,7 @@ impl<'a> Analysis<'a> {
                 let value = self.expression(expr, scope, Some("MERGE INSERT"))?;
                 match columns.get(at).copied().flatten() {
                     Some(column) => {
-                        self.assign(column, &value, "MERGE INSERT");
+                        self.assign(into, column, &value, "MERGE INSERT");
                         targets.push(Target { column: column.id, constant: is_constant(expr), position: None });
                     }
                     None => self.used(&value, "MERGE INSERT"),

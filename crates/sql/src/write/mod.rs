@@ -13,6 +13,7 @@ use querygate_record::{Effect, Position};
 use sqlparser::ast::{Assignment, AssignmentTarget, Expr, ObjectName, SelectItem, Spanned, Statement, UnaryOperator};
 
 pub(crate) use consequence::Event;
+use target::Into;
 
 use crate::{
     analysis::{Analysis, fold},
@@ -44,7 +45,11 @@ impl Analysis<'_> {
     }
 
     /// The column that a target names. A field or an element of it counts as the whole.
-    fn assigned<'r>(&mut self, relation: Option<&'r Relation>, name: &ObjectName) -> Result<Option<&'r Column>, Refusal> {
+    fn assigned<'r>(
+        &mut self,
+        relation: Option<&'r Relation>,
+        name: &ObjectName,
+    ) -> Result<Option<&'r Column>, Refusal> {
         let Some(first) = name.0.first().and_then(|part| part.as_ident()) else {
             return Err(self.unsupported("assignment target", name.span()));
         };
@@ -62,20 +67,21 @@ impl Analysis<'_> {
     }
 
     /// One value for one column: where the value comes from is used, and the column's type may run code.
-    fn assign(&mut self, column: &Column, value: &Value, construct: &str) {
+    fn assign(&mut self, into: &Into<'_>, column: &Column, value: &Value, construct: &str) {
         self.used(value, construct);
         self.converts(value.ty, crate::resolve::Ty::Oid(column.type_oid), value.position);
-        self.belongs(std::slice::from_ref(value), &[column.id]);
+        self.belongs(std::slice::from_ref(value), &[into.stored(column.id)]);
     }
 
     /// SET a = x, (b, c) = (y, z): the targets, in order.
     fn assignments(
         &mut self,
         assignments: &[Assignment],
-        relation: Option<&Relation>,
+        into: &Into<'_>,
         scope: &Scope<'_>,
         construct: &'static str,
     ) -> Result<Vec<Target>, Refusal> {
+        let relation = into.named;
         let mut targets = Vec::new();
         for assignment in assignments {
             let names = match &assignment.target {
@@ -100,10 +106,12 @@ impl Analysis<'_> {
                     let value = self.expression(expr, scope, Some(construct))?;
                     constant = whole && is_constant(expr);
                     match column {
-                        Some(column) => self.assign(column, &value, construct),
+                        Some(column) => self.assign(into, column, &value, construct),
                         None => self.used(&value, construct),
                     }
-                    if is_default(expr) && let (Some(column), Some(relation)) = (column, relation) {
+                    if is_default(expr)
+                        && let (Some(column), Some(relation)) = (column, relation)
+                    {
                         self.default_of(relation, column, self.position(name.span()));
                     }
                 }
@@ -165,3 +173,6 @@ fn is_constant(expr: &Expr) -> bool {
 fn is_default(expr: &Expr) -> bool {
     matches!(expr, Expr::Identifier(ident) if ident.quote_style.is_none() && ident.value.eq_ignore_ascii_case("default"))
 }
+
+#[cfg(test)]
+mod tests;

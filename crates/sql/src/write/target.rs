@@ -36,16 +36,24 @@ pub(super) struct Into<'a> {
     pub item: Item,
 }
 
+impl Into<'_> {
+    /// The table's column that a column of the named relation is.
+    pub(super) fn stored(&self, column: ColumnId) -> ColumnId {
+        let map = self.base.as_ref().and_then(|base| base.view.as_ref());
+        map.and_then(|map| map.iter().find(|(own, _)| *own == column)).map_or(column, |(_, stored)| *stored)
+    }
+}
+
 impl<'a> Analysis<'a> {
     /// The target of that name.
     pub(super) fn target(&mut self, name: &ObjectName, effects: &[Effect]) -> Result<Into<'a>, Refusal> {
         let position = self.position(name.span());
         match self.named(name)? {
-            Named::Temporary(temporary) => {
+            Named::Temporary(temporary, None) => {
                 self.effect(Effect::Session, format!("pg_temp.{temporary}"));
                 Ok(Into { base: None, named: None, item: crate::resolve::temporary(temporary) })
             }
-            Named::Relation(relation) => {
+            Named::Temporary(_, Some(relation)) | Named::Relation(relation) => {
                 let base = self.base(relation, position)?;
                 if base.view.is_some() {
                     // What policy says of the view counts too; a view doesn't bound.
@@ -69,7 +77,8 @@ impl<'a> Analysis<'a> {
     fn target_item(&mut self, relation: &'a Relation, position: Option<Position>) -> Result<Item, Refusal> {
         let effects = self.found.effects.len();
         let item = self.read_relation(&Named::Relation(relation), position)?;
-        let read = |effect: &crate::statement::EffectOn| effect.effect == Effect::Read && effect.object == relation.qualified;
+        let read =
+            |effect: &crate::statement::EffectOn| effect.effect == Effect::Read && effect.object == relation.qualified;
         let mut at = 0;
         self.found.effects.retain(|effect| {
             at += 1;
@@ -98,7 +107,9 @@ impl<'a> Analysis<'a> {
                         None => columns,
                         Some(outer) => outer
                             .into_iter()
-                            .filter_map(|(seen, via)| columns.iter().find(|(own, _)| *own == via).map(|(_, base)| (seen, *base)))
+                            .filter_map(|(seen, via)| {
+                                columns.iter().find(|(own, _)| *own == via).map(|(_, base)| (seen, *base))
+                            })
                             .collect(),
                     });
                     oid = base;
@@ -107,7 +118,11 @@ impl<'a> Analysis<'a> {
             }
         }
         let construct = format!("write to {}", relation.qualified);
-        Err(Refusal { position, hint: "write to the table itself".into(), ..self.unsupported(construct, Span::empty()) })
+        Err(Refusal {
+            position,
+            hint: "write to the table itself".into(),
+            ..self.unsupported(construct, Span::empty())
+        })
     }
 
     /// A simple view's one table, and which of its columns each of the view's is.
@@ -129,7 +144,12 @@ impl<'a> Analysis<'a> {
     }
 
     /// Targets named in a view as columns of its table.
-    pub(super) fn mapped(&mut self, base: &Base<'_>, targets: &[Target], position: Option<Position>) -> Result<Vec<Target>, Refusal> {
+    pub(super) fn mapped(
+        &mut self,
+        base: &Base<'_>,
+        targets: &[Target],
+        position: Option<Position>,
+    ) -> Result<Vec<Target>, Refusal> {
         let Some(map) = &base.view else { return Ok(targets.to_vec()) };
         let mut found = Vec::with_capacity(targets.len());
         for target in targets {

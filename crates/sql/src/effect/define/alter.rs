@@ -46,6 +46,7 @@ pub(crate) fn alter(analysis: &mut Analysis<'_>, reader: &mut Reader<'_, '_>) ->
         scan::definition(analysis, reader.rest(), object.relation, kind.alter);
         return Ok(outcome);
     }
+    reader.parentheses();
     let effect = match kind.effect {
         Effect::Define | Effect::DefineCode if begins(reader.rest(), &["rename", "set schema"]) => Effect::Alter,
         Effect::Define if kind.word == "type" && begins(reader.rest(), &["add value"]) => Effect::Define,
@@ -57,8 +58,10 @@ pub(crate) fn alter(analysis: &mut Analysis<'_>, reader: &mut Reader<'_, '_>) ->
         reader.eat("on");
     }
     let object = match name {
-        Some(_) if kind.on_table => reader.name().map_or_else(|_| "".into(), |table| objects::relation(analysis, &table).name),
-        Some(name) => objects::other(analysis, &name).name,
+        Some(_) if kind.on_table => {
+            reader.name().map_or_else(|_| "".into(), |table| objects::relation(analysis, &table).name)
+        }
+        Some(name) => kind.named(analysis, &name),
         None => Arc::from(""),
     };
     analysis.effect(effect, Arc::clone(&object));
@@ -93,7 +96,8 @@ fn action_effect(action: &[Token<'_>]) -> Effect {
     if reader.eat("alter") {
         reader.eat("column");
         reader.next();
-        let gains = ["set default", "set statistics", "set storage", "set compression", "add generated", "set not null"];
+        let gains =
+            ["set default", "set statistics", "set storage", "set compression", "add generated", "set not null"];
         if begins(reader.rest(), &gains) {
             return Effect::Define;
         }
@@ -104,7 +108,8 @@ fn action_effect(action: &[Token<'_>]) -> Effect {
 fn begins(tokens: &[Token<'_>], phrases: &[&str]) -> bool {
     let is = |phrase: &&str| {
         let mut words = phrase.split(' ').zip(tokens);
-        phrase.split(' ').count() <= tokens.len() && words.all(|(word, token)| token.kind == TokenKind::Word && token.value == word)
+        phrase.split(' ').count() <= tokens.len()
+            && words.all(|(word, token)| token.kind == TokenKind::Word && token.value == word)
     };
     phrases.iter().any(is)
 }

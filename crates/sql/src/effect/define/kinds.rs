@@ -1,8 +1,11 @@
 //! Kinds of object that CREATE, ALTER and DROP know.
 
+use std::sync::Arc;
+
 use querygate_record::Effect;
 
-use super::super::Reader;
+use super::super::{Name, Reader, objects};
+use crate::analysis::Analysis;
 
 /// A kind of object.
 #[derive(Clone, Copy, Debug)]
@@ -18,8 +21,21 @@ pub(super) struct Kind {
     pub relation: bool,
     /// It hangs on a table that is named after ON.
     pub on_table: bool,
+    /// It belongs to no schema.
+    pub global: bool,
     /// Its literals are secrets: passwords, connection strings, options.
     pub secret: bool,
+}
+
+impl Kind {
+    /// What an effect on an object of this kind calls it.
+    pub(super) fn named(&self, analysis: &Analysis<'_>, name: &Name) -> Arc<str> {
+        match self.word {
+            "system" | "default privileges" => Arc::from(""),
+            _ if self.global => name.text(),
+            _ => objects::other(analysis, name).name,
+        }
+    }
 }
 
 /// The kind that comes next, with its keywords passed over.
@@ -40,6 +56,7 @@ macro_rules! kinds {
                 effect: Effect::$effect,
                 relation: false,
                 on_table: false,
+                global: false,
                 secret: false,
             }
         },)*];
@@ -48,21 +65,21 @@ macro_rules! kinds {
 
 kinds! {
     "foreign table" "FOREIGN TABLE" Outbound relation secret;
-    "foreign data wrapper" "FOREIGN DATA WRAPPER" Outbound secret;
+    "foreign data wrapper" "FOREIGN DATA WRAPPER" Outbound global secret;
     "materialized view" "MATERIALIZED VIEW" Define relation;
     "recursive view" "VIEW" Define relation;
-    "access method" "ACCESS METHOD" DefineCode;
+    "access method" "ACCESS METHOD" DefineCode global;
     "constraint trigger" "TRIGGER" DefineCode on_table;
-    "event trigger" "EVENT TRIGGER" DefineCode;
+    "event trigger" "EVENT TRIGGER" DefineCode global;
     "operator class" "OPERATOR CLASS" DefineCode;
     "operator family" "OPERATOR FAMILY" DefineCode;
     "text search" "TEXT SEARCH" Define;
-    "trusted language" "LANGUAGE" DefineCode;
-    "procedural language" "LANGUAGE" DefineCode;
-    "trusted procedural language" "LANGUAGE" DefineCode;
-    "user mapping" "USER MAPPING" Outbound secret;
-    "large object" "LARGE OBJECT" Define;
-    "default privileges" "DEFAULT PRIVILEGES" Privilege;
+    "trusted language" "LANGUAGE" DefineCode global;
+    "procedural language" "LANGUAGE" DefineCode global;
+    "trusted procedural language" "LANGUAGE" DefineCode global;
+    "user mapping" "USER MAPPING" Outbound global secret;
+    "large object" "LARGE OBJECT" Define global;
+    "default privileges" "DEFAULT PRIVILEGES" Privilege global;
     "default conversion" "CONVERSION" DefineCode;
     "unique index" "INDEX" Define relation;
     "table" "TABLE" Define relation;
@@ -71,13 +88,13 @@ kinds! {
     "sequence" "SEQUENCE" Define relation;
     "column" "COLUMN" Define;
     "constraint" "CONSTRAINT" Define on_table;
-    "schema" "SCHEMA" Define;
+    "schema" "SCHEMA" Define global;
     "type" "TYPE" Define;
     "domain" "DOMAIN" Define;
     "collation" "COLLATION" Define;
     "statistics" "STATISTICS" Define;
-    "database" "DATABASE" Server;
-    "tablespace" "TABLESPACE" File;
+    "database" "DATABASE" Server global;
+    "tablespace" "TABLESPACE" File global;
     "aggregate" "AGGREGATE" DefineCode;
     "function" "FUNCTION" DefineCode;
     "procedure" "PROCEDURE" DefineCode;
@@ -86,16 +103,16 @@ kinds! {
     "rule" "RULE" DefineCode on_table;
     "policy" "POLICY" DefineCode on_table;
     "operator" "OPERATOR" DefineCode;
-    "cast" "CAST" DefineCode;
+    "cast" "CAST" DefineCode global;
     "conversion" "CONVERSION" DefineCode;
-    "transform" "TRANSFORM" DefineCode;
-    "language" "LANGUAGE" DefineCode;
-    "extension" "EXTENSION" DefineCode;
-    "server" "SERVER" Outbound secret;
-    "subscription" "SUBSCRIPTION" Outbound secret;
-    "publication" "PUBLICATION" Server;
-    "role" "ROLE" Privilege secret;
-    "user" "USER" Privilege secret;
-    "group" "GROUP" Privilege secret;
-    "system" "SYSTEM" Server secret;
+    "transform" "TRANSFORM" DefineCode global;
+    "language" "LANGUAGE" DefineCode global;
+    "extension" "EXTENSION" DefineCode global;
+    "server" "SERVER" Outbound global secret;
+    "subscription" "SUBSCRIPTION" Outbound global secret;
+    "publication" "PUBLICATION" Server global;
+    "role" "ROLE" Privilege global secret;
+    "user" "USER" Privilege global secret;
+    "group" "GROUP" Privilege global secret;
+    "system" "SYSTEM" Server global secret;
 }

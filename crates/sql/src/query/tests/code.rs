@@ -17,6 +17,8 @@ fn user_code_is_named_with_what_policy_may_trust() {
         ("SELECT 1 OPERATOR(public.>>>) 2", "public.richer"),
         ("SELECT ROW(3)::cust_ref::text", "public.ref_text"),
         ("SELECT CAST(ROW(3)::cust_ref AS text)", "public.ref_text"),
+        ("SELECT '' || ROW(3)::cust_ref", "public.ref_text"),
+        ("SELECT quote_literal(ROW(3)::cust_ref)", "public.ref_text"),
         ("SELECT gather(id) FROM pad", "public.gather"),
         ("SELECT 5::big_spender", "public.known_limit"),
         ("SELECT big_spender '5'", "public.known_limit"),
