@@ -71,8 +71,8 @@ impl Filter {
     }
 }
 
-/// Where statements wait for reviewers. One for the gateway; clones are the same desk. No lock of the whole desk is held while
-/// something is written down.
+/// Where statements wait for reviewers. One for the gateway; clones are the same desk. No lock is held while something is
+/// written down.
 #[derive(Clone)]
 pub struct Desk(Arc<Inner>);
 
@@ -158,6 +158,7 @@ impl Desk {
             let ending = self.ended(&hold, hold.close(Ruling::Expired, &*self.0.store), Ruling::Expired.name());
             return Err(match ending {
                 Ending::TooLate(ruling) => DecideError::Ended { id: id.clone(), ruling },
+                Ending::Deciding => DecideError::Deciding { id: id.clone() },
                 _ => DecideError::Expired { id: id.clone() },
             });
         }
@@ -169,7 +170,8 @@ impl Desk {
         let name = ruling.name();
         match self.ended(&hold, hold.rule(ruling, &*self.0.store), name) {
             Ending::Ended => Ok(()),
-            Ending::Refused(error) => Err(error.into()),
+            Ending::Refused(error) | Ending::Overtaken(error, _) => Err(error.into()),
+            Ending::Deciding => Err(DecideError::Deciding { id: id.clone() }),
             Ending::TooLate(ruling) => Err(DecideError::Ended { id: id.clone(), ruling }),
             Ending::AskerGone | Ending::Unwritten(_) => Err(DecideError::AskerGone { id: id.clone() }),
         }
@@ -185,7 +187,8 @@ impl Desk {
         let name = ruling.name();
         match self.ended(&hold, hold.close(ruling, &*self.0.store), name) {
             Ending::Ended => Ok(Withdrawal::Done),
-            Ending::Unwritten(error) | Ending::Refused(error) => Err(error),
+            Ending::Unwritten(error) | Ending::Refused(error) | Ending::Overtaken(error, _) => Err(error),
+            Ending::Deciding => Ok(Withdrawal::TooLate),
             Ending::TooLate(_) | Ending::AskerGone => Ok(Withdrawal::TooLate),
         }
     }
@@ -255,7 +258,8 @@ impl Desk {
         let name = match ending {
             Ending::Ended | Ending::Unwritten(_) => name,
             Ending::AskerGone => Ruling::Disconnected.name(),
-            Ending::Refused(_) | Ending::TooLate(_) => return ending,
+            Ending::Overtaken(_, withdrawn) => withdrawn,
+            Ending::Refused(_) | Ending::Deciding | Ending::TooLate(_) => return ending,
         };
         let mut open = self.0.open.lock();
         if open.holds.remove(&hold.id).is_some() {

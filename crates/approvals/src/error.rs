@@ -45,6 +45,12 @@ pub enum DecideError {
         /// How it ended.
         ruling: &'static str,
     },
+    /// Another reviewer's decision is being written down.
+    #[error("somebody decides on {id} at this moment")]
+    Deciding {
+        /// The request.
+        id: HoldId,
+    },
     /// Its time is over.
     #[error("request {id} has expired")]
     Expired {
@@ -107,6 +113,7 @@ impl DecideError {
     pub fn remedy(&self) -> &'static str {
         match self {
             DecideError::Unknown { .. } => "`querygate approvals list` shows those that wait",
+            DecideError::Deciding { .. } => "look again in a moment",
             DecideError::Ended { .. } => "nothing is left to decide",
             DecideError::Expired { .. } | DecideError::AskerGone { .. } => "the statement must be sent again",
             DecideError::NotReviewer { .. } => "act as an account that has one of them",

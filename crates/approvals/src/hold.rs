@@ -6,7 +6,8 @@ use tokio::sync::oneshot;
 
 use crate::{Request, Ruling, Store, StoreError};
 
-/// One request that waits. Its lock is what makes its outcome the only one; it is held while that is written down.
+/// One request that waits. Its state is what makes its outcome the only one. The lock on it is never held while something is
+/// written down, so an asker's event loop never waits for a reviewer's log entry to reach the disk.
 pub(crate) struct Hold {
     pub(crate) id: HoldId,
     pub(crate) request: Arc<Request>,
@@ -15,6 +16,8 @@ pub(crate) struct Hold {
 
 enum State {
     Waiting(oneshot::Sender<Ruling>),
+    /// A reviewer's ruling is being written down. Should that fail, the wait ends as the asker asked meanwhile, if it did.
+    Ruling(oneshot::Sender<Ruling>, Option<Ruling>),
     /// With the name of the outcome.
     Over(&'static str),
 }
@@ -27,6 +30,10 @@ pub(crate) enum Ending {
     Unwritten(StoreError),
     /// This outcome could not be written down and doesn't count.
     Refused(StoreError),
+    /// This outcome could not be written down and doesn't count; the asker's withdrawal, of this name, does.
+    Overtaken(StoreError, &'static str),
+    /// A reviewer's ruling is being written down and comes first.
+    Deciding,
     /// Another outcome, of this name, counts.
     TooLate(&'static str),
     /// The asker is no longer there: the wait ended as `Disconnected`.
@@ -40,41 +47,84 @@ impl Hold {
 
     /// Ends the wait by a reviewer's ruling: written down first, and only then in effect.
     pub(crate) fn rule(&self, ruling: Ruling, store: &dyn Store) -> Ending {
-        let mut state = self.state.lock();
-        match &*state {
-            State::Over(name) => return Ending::TooLate(name),
-            State::Waiting(asker) if !asker.is_closed() => {
-                if let Err(error) = store.ruled(&self.id, &self.request, &ruling) {
-                    return Ending::Refused(error);
-                }
-                end(&mut state, ruling);
-                return Ending::Ended;
-            }
-            State::Waiting(_) => (),
+        if let Some(ending) = self.claim(store) {
+            return ending;
         }
-        // The asker has gone and its statement can't run any more, so the log must not say that it was approved.
-        let written = store.ruled(&self.id, &self.request, &Ruling::Disconnected);
-        end(&mut state, Ruling::Disconnected);
-        written.map_or_else(Ending::Unwritten, |()| Ending::AskerGone)
+        let written = store.ruled(&self.id, &self.request, &ruling);
+        let mut state = self.state.lock();
+        let claimed = std::mem::replace(&mut *state, State::Over(ruling.name()));
+        // Nobody else ends a claim.
+        let State::Ruling(asker, withdrawn) = claimed else { return Ending::TooLate(ruling.name()) };
+        match (written, withdrawn) {
+            (Ok(()), _) => {
+                tell(asker, ruling);
+                Ending::Ended
+            }
+            (Err(error), None) => {
+                *state = State::Waiting(asker);
+                Ending::Refused(error)
+            }
+            (Err(error), Some(withdrawn)) => {
+                let name = withdrawn.name();
+                *state = State::Over(name);
+                drop(state);
+                // The log has just failed; the one who learns of it is the reviewer.
+                let _ = store.ruled(&self.id, &self.request, &withdrawn);
+                tell(asker, withdrawn);
+                Ending::Overtaken(error, name)
+            }
+        }
+    }
+
+    /// Makes the outcome that of one reviewer, while it is written down; or says why it can't be.
+    fn claim(&self, store: &dyn Store) -> Option<Ending> {
+        let mut state = self.state.lock();
+        match std::mem::replace(&mut *state, State::Over(Ruling::Disconnected.name())) {
+            State::Waiting(asker) if !asker.is_closed() => {
+                *state = State::Ruling(asker, None);
+                None
+            }
+            // The asker's statement can't run any more, so the log must not say that it was approved.
+            State::Waiting(_) => {
+                drop(state);
+                let written = store.ruled(&self.id, &self.request, &Ruling::Disconnected);
+                Some(written.map_or_else(Ending::Unwritten, |()| Ending::AskerGone))
+            }
+            State::Ruling(asker, withdrawn) => {
+                *state = State::Ruling(asker, withdrawn);
+                Some(Ending::Deciding)
+            }
+            State::Over(name) => {
+                *state = State::Over(name);
+                Some(Ending::TooLate(name))
+            }
+        }
     }
 
     /// Ends the wait by an outcome that lets nothing run, so it stands even if it can't be written down.
     pub(crate) fn close(&self, ruling: Ruling, store: &dyn Store) -> Ending {
         let mut state = self.state.lock();
-        if let State::Over(name) = &*state {
-            return Ending::TooLate(name);
-        }
+        let asker = match std::mem::replace(&mut *state, State::Over(ruling.name())) {
+            State::Waiting(asker) => asker,
+            State::Ruling(asker, earlier) => {
+                *state = State::Ruling(asker, earlier.or(Some(ruling)));
+                return Ending::Deciding;
+            }
+            State::Over(name) => {
+                *state = State::Over(name);
+                return Ending::TooLate(name);
+            }
+        };
+        drop(state);
         let written = store.ruled(&self.id, &self.request, &ruling);
-        end(&mut state, ruling);
+        tell(asker, ruling);
         written.map_or_else(Ending::Unwritten, |()| Ending::Ended)
     }
 }
 
-fn end(state: &mut State, ruling: Ruling) {
-    if let State::Waiting(asker) = std::mem::replace(state, State::Over(ruling.name())) {
-        // An asker that has just gone needs no answer.
-        let _gone = asker.send(ruling);
-    }
+fn tell(asker: oneshot::Sender<Ruling>, ruling: Ruling) {
+    // An asker that has just gone needs no answer.
+    let _gone = asker.send(ruling);
 }
 
 #[cfg(test)]

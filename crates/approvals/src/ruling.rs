@@ -109,14 +109,15 @@ impl From<Withdrawn> for Ruling {
 pub enum Withdrawal {
     /// The wait is over: nobody can decide any more.
     Done,
-    /// Another outcome came first; the asker finds it in its [`crate::Wait`].
+    /// Another outcome came first: the asker finds it in its [`crate::Wait`], now or when it is written down. Should a reviewer's
+    /// ruling fail to be written down, the wait ends by this withdrawal after all.
     TooLate,
 }
 
 /// Where requests and rulings are written down: the log.
 ///
-/// Called while the one request that it is about is locked, so a call may take as long as appending to the log does, but must not
-/// wait for a human, a client, or another call of the desk.
+/// A reviewer's ruling is written on the reviewer's thread, which may wait for the disk; everything else on the asker's, often an
+/// event loop, which must not. No lock is held during a call.
 pub trait Store: Send + Sync {
     /// A statement begins to wait. On an error it is not held.
     ///

@@ -330,3 +330,65 @@ fn an_approval_racing_with_a_vanishing_asker_is_written_once() {
     }
     assert_eq!(desk.usage(), Usage::default());
 }
+
+/// A log whose disk takes its time over an approval: it says when it has begun, and goes on when told whether it succeeds.
+struct Slow {
+    begun: std::sync::mpsc::SyncSender<()>,
+    result: Mutex<std::sync::mpsc::Receiver<bool>>,
+    log: Log,
+}
+
+impl Store for Slow {
+    fn asked(&self, id: &HoldId, request: &Request) -> Result<(), StoreError> {
+        self.log.asked(id, request)
+    }
+
+    fn ruled(&self, id: &HoldId, request: &Request, ruling: &Ruling) -> Result<(), StoreError> {
+        if matches!(ruling, Ruling::Approved { .. }) {
+            self.begun.send(()).unwrap();
+            if !self.result.lock().recv().unwrap() {
+                return Err(StoreError("no space left".to_owned()));
+            }
+        }
+        self.log.ruled(id, request, ruling)
+    }
+}
+
+/// What became of an approval, a cancel while it was being written, and the wait; and what the log says.
+fn cancel_during_approval(disk_works: bool) -> (Result<(), DecideError>, Option<Ruling>, Vec<Ruling>) {
+    let (begun, has_begun) = std::sync::mpsc::sync_channel(1);
+    let (go_on, result) = std::sync::mpsc::sync_channel(1);
+    let slow = Arc::new(Slow { begun, result: Mutex::new(result), log: Log::default() });
+    let desk = Desk::new(Arc::clone(&slow) as Arc<dyn Store>, Limits::default()).unwrap();
+    let mut wait = desk.ask(request(1)).unwrap();
+    let id = wait.id().clone();
+    let approved = thread::scope(|scope| {
+        let approval = scope.spawn(|| approve(&desk, &id, &principal("dana", "dba")));
+        has_begun.recv().unwrap();
+        let second = desk.decide(&id, &principal("dora", "dba"), Decision::Deny, "no", 500);
+        assert!(matches!(second, Err(DecideError::Deciding { .. })), "{second:?}");
+        assert_eq!(desk.withdraw(&id, Withdrawn::Cancelled), Ok(Withdrawal::TooLate));
+        assert_eq!(desk.expire(1000), []);
+        assert_eq!(wait.ruled(), None, "nothing is in effect before it is written");
+        go_on.send(disk_works).unwrap();
+        approval.join().unwrap()
+    });
+    assert_eq!(desk.usage(), Usage::default());
+    (approved, wait.ruled(), slow.log.written(&id))
+}
+
+#[test]
+fn an_asker_never_waits_for_the_disk_of_a_reviewer() {
+    let (approved, ruling, written) = cancel_during_approval(true);
+    assert_eq!(approved, Ok(()));
+    assert!(matches!(ruling, Some(Ruling::Approved { .. })), "{ruling:?}");
+    assert_eq!(written, [ruling.unwrap()]);
+}
+
+#[test]
+fn a_withdrawal_during_an_approval_that_fails_to_be_written_ends_the_wait() {
+    let (approved, ruling, written) = cancel_during_approval(false);
+    assert!(matches!(approved, Err(DecideError::Store(_))), "{approved:?}");
+    assert_eq!(ruling, Some(Ruling::Cancelled));
+    assert_eq!(written, [Ruling::Cancelled]);
+}

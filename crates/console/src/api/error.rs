@@ -96,7 +96,10 @@ impl From<DecideError> for ApiError {
     fn from(error: DecideError) -> ApiError {
         let kind = match &error {
             DecideError::Unknown { .. } => Kind::NotFound,
-            DecideError::Ended { .. } | DecideError::Expired { .. } | DecideError::AskerGone { .. } => Kind::Conflict,
+            DecideError::Ended { .. }
+            | DecideError::Deciding { .. }
+            | DecideError::Expired { .. }
+            | DecideError::AskerGone { .. } => Kind::Conflict,
             DecideError::NotReviewer { .. } | DecideError::Involved { .. } => Kind::Forbidden,
             DecideError::NoReason | DecideError::LongReason { .. } => Kind::Input,
             DecideError::Store(_) => Kind::Unavailable,
