@@ -6,7 +6,7 @@ use querygate_record::{Principal, Verdict};
 use querygate_sql::{Limits, analyse, catalog::Catalog, session::Settings};
 
 use crate::{
-    Bound, Decision,
+    Bound, Decision, Together,
     document::{Problems, Reader, Severity, Source, Table, Value},
 };
 
@@ -103,13 +103,13 @@ impl Bound {
         let statements = analyse(&case.sql, catalog, &settings, &Limits::default());
         let decisions: Vec<Decision> = statements.iter().map(|s| self.decide(s, &case.principal, &view)).collect();
         let mut failures = Vec::new();
-        let strictest = decisions.iter().rev().max_by_key(|d| d.verdict);
-        let verdict = strictest.map_or(Verdict::Allow, |d| d.verdict);
+        let together = Together::of(&decisions);
+        let verdict = together.as_ref().map_or(Verdict::Allow, |t| t.verdict);
         if let Some(expected) = case.expect.filter(|e| *e != verdict) {
-            let why = strictest.map(|d| format!("{}: {}", d.rule, d.reason)).unwrap_or_default();
+            let why = together.as_ref().map(|t| format!("{}: {}", t.rule, t.reason)).unwrap_or_default();
             failures.push(format!("expected {expected}, got {verdict} ({why})"));
         }
-        let rule = strictest.map_or("", |d| &*d.rule);
+        let rule = together.as_ref().map_or("", |t| &*t.rule);
         if let Some(expected) = case.rule.as_ref().filter(|r| r.as_str() != rule) {
             failures.push(format!("expected rule {expected:?}, got {rule:?}"));
         }

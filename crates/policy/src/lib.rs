@@ -8,23 +8,33 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use querygate_policy::{Bound, DatabaseName, Mode, PolicySet};
+//! use querygate_policy::{DatabaseName, Mode, Policy, document::Source};
 //! use querygate_record::{Engine, Principal, Verdict};
 //! use querygate_sql::{Limits, analyse, catalog::Catalog, session::Settings};
 //!
-//! let folder = tempfile::tempdir().unwrap();
-//! std::fs::write(folder.path().join("shop.toml"), r#"
-//!     database = "shop"
-//!     connect  = ["agent"]
-//!     [[rule]]
-//!     name   = "agents do not add products"
-//!     match  = { effects = ["insert"], tables = ["public.products"] }
-//!     action = "block"
-//! "#).unwrap();
+//! let source = Source::new("shop.toml", r#"
+//!     database  = "shop"
+//!     connect   = ["agent"]
+//!     reviewers = ["dba"]
+//!     [table."public.customers"]
+//!     clear    = ["id", "full_name"]
+//!     mask.ssn = { keep_last = 4 }
+//! "#);
 //! let databases = [DatabaseName { name: "shop".into(), engine: Engine::Postgres }];
-//! let set = PolicySet::load(folder.path(), &databases).unwrap();
+//! let (policy, _warnings) = Policy::read(source, &databases, "v1").unwrap();
+//! let catalog = Arc::new(Catalog::from_json(include_bytes!("../../sql/tests/data/shop_catalog.json")).unwrap());
+//! let bound = Arc::new(policy).bind(&catalog, Mode::default(), None);
+//!
 //! let agent = Principal::local("reporting", ["agent".to_owned()]);
-//! assert!(set.database("shop").unwrap().may_connect(&agent));
+//! let view = bound.view(&agent);
+//! let settings = Settings { search_path: vec!["public".into()], user: "svc".into(), temporary: vec![] };
+//! let judge = |text: &str| {
+//!     let statements = analyse(text, &catalog, &settings, &Limits::default());
+//!     bound.decide(&statements[0], &agent, &view)
+//! };
+//! assert!(judge("SELECT ssn FROM customers").masks.fields[0].is_some());
+//! assert_eq!(judge("SELECT id FROM customers WHERE ssn = '078-05-1120'").verdict, Verdict::Block);
+//! assert_eq!(judge("DROP TABLE products").verdict, Verdict::Approve);
 //! ```
 
 mod bind;
@@ -43,6 +53,7 @@ mod roles;
 mod set;
 #[cfg(test)]
 mod testing;
+mod together;
 mod view;
 
 pub use bind::{Bound, Mode};
@@ -54,4 +65,5 @@ pub use limits::Limits;
 pub use masked::MaskedColumns;
 pub use policy::Policy;
 pub use set::{MAX_FILES, PolicySet};
+pub use together::Together;
 pub use view::RoleView;

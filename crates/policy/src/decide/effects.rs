@@ -11,6 +11,7 @@ use crate::{
     file::{Match, Rule},
     glob::Glob,
     roles::RoleSet,
+    together::common,
 };
 
 /// What is matched against rules: an effect on an object, and on one of its columns where rules look at columns.
@@ -187,15 +188,6 @@ impl Bound {
         names.sort();
         names.dedup();
         names
-    }
-}
-
-fn common(a: &[String], b: &[String]) -> Vec<String> {
-    let everybody = |list: &[String]| list.iter().any(|r| r == "*");
-    match (everybody(a), everybody(b)) {
-        (true, _) => b.to_vec(),
-        (_, true) => a.to_vec(),
-        _ => a.iter().filter(|r| b.contains(r)).cloned().collect(),
     }
 }
 
