@@ -5,7 +5,7 @@ pub mod convert;
 mod explain;
 mod store;
 
-use std::sync::Arc;
+use std::{os::unix::fs::DirBuilderExt, path::Path, sync::Arc};
 
 use prometheus::Registry;
 use querygate_approvals::{Desk, Limits};
@@ -29,6 +29,7 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     if !policies.warnings().is_empty() {
         eprint!("{}", policies.warnings().render(false));
     }
+    make_data_folder(&config.data_dir)?;
     let control_server = ControlServer::bind(&config.data_dir).map_err(|e| Failure::wrong(format!("{e}. {}", e.remedy())))?;
     let journal = open_journal(&config)?;
     let accounts = convert::accounts(&config).map_err(|e| Failure::wrong(format!("{e}. {}", e.remedy())))?;
@@ -69,6 +70,13 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     stop.cancel();
     while servers.join_next().await.is_some() {}
     journal.close().map_err(|e| Failure::wrong(format!("the access log was not closed in order: {e}")))
+}
+
+/// The data folder holds keys and the log: nobody else's to look into.
+fn make_data_folder(folder: &Path) -> Result<(), Failure> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700);
+    builder.create(folder).map_err(|e| Failure::wrong(format!("the data folder {} can't be made: {e}", folder.display())))
 }
 
 /// Opens the log with the keys of the configuration, or those in the data folder.
