@@ -1,3 +1,6 @@
-//! Tests of the whole: each file under `tests/` is one subject, run against the real binary and real servers.
+//! What the tests of the whole share with the fuzzers: [`fuzzed`] has one function for each reader of bytes that come
+//! from strangers. The fuzzers call it with inputs that they make up, a test with those that once failed.
 //!
-//! This library is empty on purpose: what tests share lives in `querygate-testkit`.
+//! Everything else lives under `tests/`, one subject a file, run against the real binary and real servers.
+
+pub mod fuzzed;

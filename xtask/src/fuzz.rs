@@ -68,7 +68,7 @@ pub fn all(prepared: &Prepared, only: Option<&str>, seconds: u32) -> Result<(), 
     let folder = prepared.cache.root().join("fuzz");
     let mut build = prepared.cargo();
     build.current_dir(&package).env("RUSTFLAGS", FLAGS).env("CARGO_TARGET_DIR", folder.join("target"));
-    build.args(["build", "--release", "--bins", "--target", &triple]);
+    build.args(["build", "--locked", "--release", "--bins", "--target", &triple]);
     if !run::openly(&mut build)?.success() {
         return Err(Error::Failed("the fuzzers did not build; cargo says why above".to_owned()));
     }
@@ -97,7 +97,7 @@ fn one(cache: &Cache, program: &Path, target: &str, seconds: u32) -> Result<bool
     cache::make_folder(&found)?;
     let mut command = Command::new(program);
     command.current_dir(&found).arg(&corpus);
-    command.args(seeds(&fixtures, target));
+    command.args(seeds(cache, target)?);
     command.arg(format!("-artifact_prefix={}/", found.display())).arg(format!("-max_total_time={seconds}"));
     command
         .arg(format!("-max_len={LONGEST_INPUT}"))
@@ -118,10 +118,27 @@ fn one(cache: &Cache, program: &Path, target: &str, seconds: u32) -> Result<bool
     Ok(false)
 }
 
-/// Captured exchanges and earlier crashes that start the fuzzer off.
-fn seeds(fixtures: &Path, target: &str) -> Vec<PathBuf> {
-    let folders = [fixtures.join("seeds").join(target), fixtures.join("regressions").join(target)];
-    folders.into_iter().filter(|folder| folder.is_dir()).collect()
+/// What starts the fuzzer off: captured exchanges, sample policies, lines of text, and what once failed.
+fn seeds(cache: &Cache, target: &str) -> Result<Vec<PathBuf>, Error> {
+    let root = environment::workspace();
+    let fixtures = root.join("proto-fixtures");
+    let mut folders = vec![fixtures.join("regressions").join(target)];
+    match target {
+        "policy" => folders.push(root.join("policies")),
+        name if name.starts_with("postgres_") => folders.push(fixtures.join("postgres")),
+        _ => {}
+    }
+    if let Ok(lines) = fs::read_to_string(fixtures.join("seeds").join(format!("{target}.txt"))) {
+        let folder = cache.root().join("fuzz/seeds").join(target);
+        cache::remove_folder(&folder)?;
+        cache::make_folder(&folder)?;
+        for (number, line) in lines.lines().enumerate() {
+            cache::write(&folder.join(number.to_string()), &format!("{line}\n"))?;
+        }
+        folders.push(folder);
+    }
+    folders.retain(|folder| folder.is_dir());
+    Ok(folders)
 }
 
 #[cfg(test)]
