@@ -42,6 +42,7 @@ mod segment;
 mod signing;
 mod store;
 mod sync;
+mod tail;
 mod verify;
 mod view;
 
@@ -57,5 +58,6 @@ pub use options::{DEFAULT_CACHE_BYTES, Durability, Options};
 pub use reader::{Reader, Rows};
 pub use row::{HELD, Hold, OUTCOME_UNKNOWN, RUNNING, Row, RowKind, Ruling};
 pub use sync::{SYNC_INTERVAL, SyncState, Written};
+pub use tail::{TAIL_INTERVAL, Tail};
 pub use verify::{Bad, Place, Report, verify};
 pub use view::UNINDEXED_MAX;

@@ -1,6 +1,6 @@
 //! Finds single entries, and the facts and sessions that others refer to.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, hash::Hash, sync::Arc};
 
 use foldhash::fast::RandomState;
 use querygate_record::{Digest, Facts, SessionFacts, SessionId};
@@ -14,7 +14,7 @@ use crate::{
     store::{Family, Store, read_batch_key},
 };
 
-/// Facts and sessions kept at hand, each; beyond this all are forgotten and read again.
+/// Facts and sessions kept at hand, each, in each of two generations.
 const REMEMBERED_MAX: usize = 16_384;
 
 /// What entries refer to, as far as it was needed.
@@ -23,24 +23,48 @@ pub(crate) struct Resolver {
     /// What the index does not have yet; kept for as long as the resolver lives.
     new_facts: HashMap<Digest, Arc<Facts>, RandomState>,
     new_sessions: HashMap<SessionId, Arc<SessionFacts>, RandomState>,
-    facts: HashMap<Digest, Option<Arc<Facts>>, RandomState>,
-    sessions: HashMap<SessionId, Option<Arc<SessionFacts>>, RandomState>,
+    facts: Recent<Digest, Arc<Facts>>,
+    sessions: Recent<SessionId, Arc<SessionFacts>>,
+}
+
+/// The values used last, at least [`REMEMBERED_MAX`] of them.
+struct Recent<K, V> {
+    young: HashMap<K, V, RandomState>,
+    old: HashMap<K, V, RandomState>,
+}
+
+impl<K, V> Default for Recent<K, V> {
+    fn default() -> Self {
+        Recent { young: HashMap::default(), old: HashMap::default() }
+    }
+}
+
+impl<K: Copy + Eq + Hash, V: Clone> Recent<K, V> {
+    fn find(&mut self, key: &K) -> Option<V> {
+        if let Some(value) = self.young.get(key) {
+            return Some(value.clone());
+        }
+        let value = self.old.remove(key)?;
+        self.keep(*key, value.clone());
+        Some(value)
+    }
+
+    fn keep(&mut self, key: K, value: V) {
+        if self.young.len() >= REMEMBERED_MAX {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(key, value);
+    }
 }
 
 impl Resolver {
-    /// Remembers what an entry defines.
+    /// Remembers what an entry defines, as long as it is used.
     pub fn learn(&mut self, raw: &Raw<'_>) -> Result<(), Malformed> {
         match (raw.kind, raw.session) {
-            (Kind::Facts, _) if !matches!(self.facts.get(&raw.facts), Some(Some(_))) => {
-                let facts = Arc::new(raw.facts_body()?);
-                make_room(&mut self.facts);
-                self.facts.insert(raw.facts, Some(facts));
+            (Kind::Facts, _) if self.facts.find(&raw.facts).is_none() => {
+                self.facts.keep(raw.facts, Arc::new(raw.facts_body()?));
             }
-            (Kind::SessionOpened, Some(session)) => {
-                let facts = Arc::new(raw.session_facts()?);
-                make_room(&mut self.sessions);
-                self.sessions.insert(session, Some(facts));
-            }
+            (Kind::SessionOpened, Some(session)) => self.sessions.keep(session, Arc::new(raw.session_facts()?)),
             _ => {}
         }
         Ok(())
@@ -65,8 +89,8 @@ impl Resolver {
         if let Some(known) = self.new_facts.get(digest) {
             return Ok(Some(known.clone()));
         }
-        if let Some(known) = self.facts.get(digest) {
-            return Ok(known.clone());
+        if let Some(known) = self.facts.find(digest) {
+            return Ok(Some(known));
         }
         let mut found = None;
         if let Some(place) = store.get(Family::Index, &key::facts(chain, digest))? {
@@ -77,8 +101,7 @@ impl Resolver {
             })?;
         }
         let found = found.flatten().map(Arc::new);
-        make_room(&mut self.facts);
-        self.facts.insert(*digest, found.clone());
+        found.iter().for_each(|found| self.facts.keep(*digest, found.clone()));
         Ok(found)
     }
 
@@ -87,8 +110,8 @@ impl Resolver {
         if let Some(known) = self.new_sessions.get(&session) {
             return Ok(Some(known.clone()));
         }
-        if let Some(known) = self.sessions.get(&session) {
-            return Ok(known.clone());
+        if let Some(known) = self.sessions.find(&session) {
+            return Ok(Some(known));
         }
         let mut found = None;
         let place = store.get(Family::Index, &key::session(session))?;
@@ -99,15 +122,8 @@ impl Resolver {
             })?;
         }
         let found = found.flatten().map(Arc::new);
-        make_room(&mut self.sessions);
-        self.sessions.insert(session, found.clone());
+        found.iter().for_each(|found| self.sessions.keep(session, found.clone()));
         Ok(found)
-    }
-}
-
-fn make_room<K, V>(map: &mut HashMap<K, V, RandomState>) {
-    if map.len() >= REMEMBERED_MAX {
-        map.clear();
     }
 }
 

@@ -78,22 +78,13 @@ impl Rows<'_> {
         }
         let Content::Entry(entry) = raw.decode().map_err(malformed)? else { return Ok(()) };
         let id = (entry.session, entry.statement);
-        let kind = match &entry.event {
-            Event::Begin { .. } => {
-                self.running.entry(id).or_default().push_back(self.rows.len());
-                RowKind::Statement
-            }
-            Event::Prepare { .. } => RowKind::Prepare,
-            Event::SessionOpened(_) => RowKind::SessionOpened,
-            Event::SessionClosed { .. } => RowKind::SessionClosed,
-            Event::Alarm { .. } => RowKind::Alarm,
-            Event::Loaded { .. } => RowKind::Loaded,
-            Event::Execute | Event::End(_) => {
-                self.join(id, frame, entry.time_ns, entry.event);
-                return Ok(());
-            }
-            Event::Held { .. } | Event::Ruled { .. } | Event::Facts { .. } => return Ok(()),
+        let Some(kind) = kind_of(&entry.event) else {
+            self.join(id, frame, entry.time_ns, entry.event);
+            return Ok(());
         };
+        if kind == RowKind::Statement {
+            self.running.entry(id).or_default().push_back(self.rows.len());
+        }
         let row = new_row(self.store, self.resolver, (self.chain, self.open), frame, kind, entry)?;
         self.rows.push(row);
         Ok(())
@@ -101,6 +92,9 @@ impl Rows<'_> {
 
     fn join(&mut self, id: (Option<SessionId>, u64), frame: &Frame<'_>, time_ns: i64, event: Event) {
         let ends = matches!(event, Event::End(_));
+        if !ends && !matches!(event, Event::Execute) {
+            return;
+        }
         let Some(running) = self.running.get_mut(&id) else { return };
         if let Some(row) = running.front().and_then(|at| self.rows.get_mut(*at)) {
             row.join(frame.sequence, frame.hash, time_ns, event);
@@ -166,7 +160,21 @@ impl Rows<'_> {
     }
 }
 
-fn new_row(
+/// The kind of row that an entry makes; none if it belongs to a row.
+pub(crate) fn kind_of(event: &Event) -> Option<RowKind> {
+    Some(match event {
+        Event::Begin { .. } => RowKind::Statement,
+        Event::Prepare { .. } => RowKind::Prepare,
+        Event::SessionOpened(_) => RowKind::SessionOpened,
+        Event::SessionClosed { .. } => RowKind::SessionClosed,
+        Event::Alarm { .. } => RowKind::Alarm,
+        Event::Loaded { .. } => RowKind::Loaded,
+        Event::Execute | Event::End(_) | Event::Held { .. } | Event::Ruled { .. } | Event::Facts { .. } => return None,
+    })
+}
+
+/// The row that an entry makes.
+pub(crate) fn new_row(
     store: &Store,
     resolver: &mut Resolver,
     (chain, open): (ChainId, bool),

@@ -60,6 +60,13 @@ impl View {
         &self.tails
     }
 
+    /// Each chain with the number of its next entry.
+    pub fn ends(&self) -> HashMap<ChainId, u64, RandomState> {
+        let mut ends = self.sealed.clone();
+        ends.extend(self.tails.iter().map(|tail| (tail.chain, tail.last + 1)));
+        ends
+    }
+
     /// How many entries they have.
     pub fn unindexed(&self) -> u64 {
         self.unindexed

@@ -187,3 +187,39 @@ fn a_reader_beside_the_gateway_sees_what_is_written_after_it_was_opened() {
         assert_eq!(rows(&reader, &Filter::default()).len() as u64, number);
     }
 }
+
+#[test]
+fn a_tail_shows_each_statement_as_it_ends_also_those_begun_before() {
+    let log = Log::new();
+    let journal = log.open();
+    let (mut chain, mut control) = (journal.chain().unwrap(), journal.chain().unwrap());
+    let session = SessionId(Uuid::now_v7());
+    chain.push(&entry(1, session, 0, Event::SessionOpened(Box::new(session_facts("ada", "shop")))));
+    begin(&mut chain, 2, session, 1, "SELECT 1");
+    chain.flush().unwrap();
+    for reader in [journal.reader(), Reader::open(log.folder()).unwrap()] {
+        let mut tail = reader.tail().unwrap();
+        assert!(tail.poll().unwrap().is_empty());
+        begin(&mut chain, 3, session, 2, "SELECT 2");
+        begin(&mut chain, 4, session, 3, "DROP TABLE t");
+        chain.flush().unwrap();
+        assert!(tail.poll().unwrap().is_empty(), "nothing ended yet");
+        let held = Event::Held { hold: HoldId("h".into()), reviewers: vec![], expires_ns: 9 };
+        control.push(&entry(5, session, 3, held));
+        control.flush().unwrap();
+        chain.push(&end(6, session, 2, "ok", 1));
+        chain.push(&end(7, session, 1, "ok", 1));
+        chain.push(&entry(8, session, 0, Event::SessionClosed { reason: "bye".into() }));
+        chain.push(&end(9, session, 3, "denied", 0));
+        chain.flush().unwrap();
+        let seen = tail.poll().unwrap();
+        let seen: Vec<_> =
+            seen.iter().map(|r| (r.statement, r.status(), r.principal().unwrap().identity.subject.as_str())).collect();
+        assert_eq!(
+            seen,
+            [(3, "held", "ada"), (2, "ok", "ada"), (1, "ok", "ada"), (0, "", "ada"), (3, "denied", "ada")]
+        );
+        begin(&mut chain, 10, session, 1, "SELECT 1");
+        chain.flush().unwrap();
+    }
+}
