@@ -38,11 +38,6 @@ impl Side {
         Side { stream, input, output: BytesMut::new(), ended: false, needs_flush: false }
     }
 
-    /// The socket.
-    pub fn stream_mut(&mut self) -> &mut Stream {
-        &mut self.stream
-    }
-
     fn poll_write(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
         let mut progress = false;
         while !self.output.is_empty() {
@@ -125,7 +120,12 @@ impl Duplex {
         poll_fn(|cx| self.poll_progress(cx, read_client, read_server)).await
     }
 
-    fn poll_progress(&mut self, cx: &mut Context<'_>, read_client: bool, read_server: bool) -> Poll<Result<(), (Which, io::Error)>> {
+    fn poll_progress(
+        &mut self,
+        cx: &mut Context<'_>,
+        read_client: bool,
+        read_server: bool,
+    ) -> Poll<Result<(), (Which, io::Error)>> {
         let client = |e| (Which::Client, e);
         let server = |e| (Which::Server, e);
         let mut progress = self.client.poll_write(cx).map_err(client)?;

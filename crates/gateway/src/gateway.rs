@@ -142,7 +142,9 @@ impl Gateway {
         }
         for (index, listener) in listeners.into_iter().enumerate() {
             let (shared, stopped) = (self.shared.clone(), stopped.clone());
-            let thread = std::thread::Builder::new().name(format!("loop-{index}")).spawn(move || event_loop(shared, listener, stopped));
+            let thread = std::thread::Builder::new()
+                .name(format!("loop-{index}"))
+                .spawn(move || event_loop(shared, listener, stopped));
             self.loops.push(thread.map_err(StartError::Thread)?);
         }
         self.postgres = Some(bound);
@@ -306,4 +308,3 @@ async fn accept(parts: LoopParts, listener: std::net::TcpListener, mut stopped: 
         }
     }
 }
-

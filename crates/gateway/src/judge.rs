@@ -253,7 +253,9 @@ impl Judge for SessionJudge {
 
     fn is_current(&self, judgement: &Judgement) -> bool {
         let world = self.database.world.load();
-        !self.catalog_stale && world.as_ref().is_some_and(|w| Arc::ptr_eq(w, &self.world)) && judgement.stamp == self.stamp
+        !self.catalog_stale
+            && world.as_ref().is_some_and(|w| Arc::ptr_eq(w, &self.world))
+            && judgement.stamp == self.stamp
     }
 
     fn values(&mut self, judgement: &Judgement, formats: &[i16], values: &[Option<&[u8]>]) -> Vec<Value> {
@@ -316,7 +318,14 @@ fn copy_probe(_text: &str, statement: &Statement) -> Option<Arc<str>> {
 fn changes_catalog(effect: Effect) -> bool {
     matches!(
         effect,
-        Effect::Alter | Effect::Call | Effect::Define | Effect::DefineCode | Effect::Drop | Effect::Maintain | Effect::Privilege | Effect::Unanalysed
+        Effect::Alter
+            | Effect::Call
+            | Effect::Define
+            | Effect::DefineCode
+            | Effect::Drop
+            | Effect::Maintain
+            | Effect::Privilege
+            | Effect::Unanalysed
     )
 }
 
@@ -327,7 +336,9 @@ fn changes_rows(statement: &Statement) -> bool {
 fn apart(tag: &str) -> Refusal {
     Refusal {
         kind: RefusalKind::NotAnalysable,
-        message: format!("cannot be analysed: {tag} may change a setting that decides what the statements after it mean"),
+        message: format!(
+            "cannot be analysed: {tag} may change a setting that decides what the statements after it mean"
+        ),
         detail: "The settings that the following statements run under are known only after it ran.".to_owned(),
         hint: "Send the statements one by one.".to_owned(),
         position: None,

@@ -92,11 +92,6 @@ impl LoopLog {
         }
     }
 
-    /// Whether every entry must be on disk before its statement is sent.
-    pub fn is_strict(&self) -> bool {
-        self.journal.durability() == Durability::Strict
-    }
-
     /// Whether entries that ask for it must be on disk.
     fn syncs(&self, durable: bool) -> bool {
         match self.journal.durability() {
@@ -188,5 +183,7 @@ impl Drop for Flushing<'_> {
 
 /// Nanoseconds since 1970-01-01 UTC.
 pub fn now_ns() -> i64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX))
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |d| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX))
 }

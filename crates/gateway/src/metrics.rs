@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use prometheus::{
-    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-    core::Collector,
-};
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, core::Collector};
 use querygate_record::Facts;
 
 /// Seconds: from 5 us to 1 s.
@@ -48,7 +45,10 @@ impl Metrics {
             sessions: gauge("querygate_sessions", "Sessions that are open.")?,
             refused_logins: counter("querygate_refused_logins_total", "Log-ins that were refused.")?,
             statements: keep(registry, IntCounterVec::new(statements, &["verdict", "effect"])?)?,
-            added: histogram("querygate_added_seconds", "Time from a statement's arrival until it is sent on, its log entry included.")?,
+            added: histogram(
+                "querygate_added_seconds",
+                "Time from a statement's arrival until it is sent on, its log entry included.",
+            )?,
             judging: histogram("querygate_judging_seconds", "Analysis and policy of a text that was not remembered.")?,
             log_queue: gauge("querygate_log_queue_bytes", "Bytes of log entries that wait to be appended.")?,
             masked_fields: counter("querygate_masked_fields_total", "Fields of results that were masked.")?,

@@ -128,7 +128,8 @@ fn search_path(text: &str, user: &str) -> Vec<String> {
     let mut path = Vec::new();
     let mut rest = text.trim_start();
     while !rest.is_empty() {
-        let (name, after) = if let Some(quoted) = rest.strip_prefix('"') { quoted_name(quoted) } else { plain_name(rest) };
+        let (name, after) =
+            if let Some(quoted) = rest.strip_prefix('"') { quoted_name(quoted) } else { plain_name(rest) };
         path.push(if name == "$user" { user.to_owned() } else { name });
         rest = after.trim_start().strip_prefix(',').unwrap_or_default().trim_start();
     }

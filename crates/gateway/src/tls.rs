@@ -45,7 +45,8 @@ pub fn server_config(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>
         .and_then(|certs| certs.collect())
         .map_err(|e| failed(certificate, "certificate", e.to_string()))?;
     let secret = PrivateKeyDer::from_pem_file(key).map_err(|e| failed(key, "key", e.to_string()))?;
-    let unusable = |why: rustls::Error| TlsError::Unusable { file: certificate.display().to_string(), why: why.to_string() };
+    let unusable =
+        |why: rustls::Error| TlsError::Unusable { file: certificate.display().to_string(), why: why.to_string() };
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(unusable)?
@@ -58,14 +59,19 @@ pub fn server_config(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>
 
 /// TLS towards a server; none where it is off.
 pub fn client_config(tls: &ServerTls) -> Result<Option<Arc<ClientConfig>>, TlsError> {
-    let unusable = |why: rustls::Error| TlsError::Unusable { file: "root certificates".to_owned(), why: why.to_string() };
-    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().map_err(unusable)?;
+    let unusable =
+        |why: rustls::Error| TlsError::Unusable { file: "root certificates".to_owned(), why: why.to_string() };
+    let builder =
+        ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().map_err(unusable)?;
     let config = match tls {
         ServerTls::Off => return Ok(None),
-        ServerTls::Require => {
-            builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider()))).with_no_client_auth()
+        ServerTls::Require => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider())))
+            .with_no_client_auth(),
+        ServerTls::VerifyFull { roots } => {
+            builder.with_root_certificates(read_roots(roots.as_deref())?).with_no_client_auth()
         }
-        ServerTls::VerifyFull { roots } => builder.with_root_certificates(read_roots(roots.as_deref())?).with_no_client_auth(),
     };
     Ok(Some(Arc::new(config)))
 }

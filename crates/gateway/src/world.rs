@@ -117,7 +117,8 @@ impl DatabaseState {
     /// Takes a place; none when the limit is reached.
     pub fn enter(self: &Arc<DatabaseState>) -> Option<Place> {
         let limit = self.settings.connections_max;
-        let entered = self.connections.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| (n < limit).then_some(n + 1));
+        let entered =
+            self.connections.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| (n < limit).then_some(n + 1));
         entered.ok().map(|_| Place(self.clone()))
     }
 

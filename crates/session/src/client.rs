@@ -17,7 +17,13 @@ use crate::{
 
 impl Session {
     /// Takes one message of the client.
-    pub fn client(&mut self, message: ClientMessage<'_>, judge: &mut dyn Judge, now_ns: i64, out: &mut Vec<Action>) -> Step {
+    pub fn client(
+        &mut self,
+        message: ClientMessage<'_>,
+        judge: &mut dyn Judge,
+        now_ns: i64,
+        out: &mut Vec<Action>,
+    ) -> Step {
         if self.cancelling {
             return Step::Later;
         }
@@ -136,7 +142,16 @@ impl Session {
             None => out.push(Action::Forward),
         }
         self.batch = Default::default();
-        let query = Query { number, judgement, part: 0, failed: None, masks, formats: Formats::Text, started_ns: now_ns, rows: 0 };
+        let query = Query {
+            number,
+            judgement,
+            part: 0,
+            failed: None,
+            masks,
+            formats: Formats::Text,
+            started_ns: now_ns,
+            rows: 0,
+        };
         self.queue.push_back(Expect::Query(Box::new(query)));
         Step::Taken
     }
@@ -195,14 +210,18 @@ impl Session {
                         }
                     }
                 }
-                Some(Named::Prepare(name)) if self.names.statements.contains_key(name) => return Err(refuse::duplicate(name)),
+                Some(Named::Prepare(name)) if self.names.statements.contains_key(name) => {
+                    return Err(refuse::duplicate(name));
+                }
                 Some(Named::Fetch(name)) => {
                     match earlier.iter().rev().find(|p| p.named == Some(Named::Declare(name.clone()))) {
                         Some(here) => here.masks.clone(),
                         None => self.cursor_plan(name, &part.masks)?,
                     }
                 }
-                Some(Named::Prepare(_) | Named::Declare(_)) if self.names.is_full() => return Err(refuse::too_many_names()),
+                Some(Named::Prepare(_) | Named::Declare(_)) if self.names.is_full() => {
+                    return Err(refuse::too_many_names());
+                }
                 _ => part.masks.clone(),
             };
             masks.push(plan);
@@ -214,7 +233,7 @@ impl Session {
         let prepared = self.names.statements.get_mut(name).ok_or_else(|| refuse::no_statement(name))?;
         if !judge.is_current(&prepared.judgement) {
             let text = prepared.judgement.text.clone();
-            prepared.judgement = judge.judge(&text).ok_or_else(|| refuse::not_now())?;
+            prepared.judgement = judge.judge(&text).ok_or_else(refuse::not_now)?;
         }
         let plan = prepared.judgement.masks(prepared.part).cloned().ok_or_else(|| refuse::no_statement(name))?;
         Ok((prepared.judgement.clone(), plan))
@@ -281,7 +300,8 @@ impl Session {
             number
         });
         let position = (report.position > 0).then_some(querygate_record::Position(report.position));
-        let outcome = Outcome { code: report.code.to_owned(), detail: report.message.clone(), position, ..status("refused") };
+        let outcome =
+            Outcome { code: report.code.to_owned(), detail: report.message.clone(), position, ..status("refused") };
         self.log_end(number, outcome, now_ns, now_ns, out);
     }
 

@@ -22,7 +22,7 @@ pub(crate) enum Expect {
     /// Rows, then the end of the portal or its suspension.
     Execute(Box<Execution>),
     /// CloseComplete.
-    Close { target: Target, name: String, statement: Option<Box<Prepared>>, portal: Option<Box<Portal>> },
+    Close { name: String, statement: Option<Box<Prepared>>, portal: Option<Box<Portal>> },
     /// The replies of a whole text, up to ReadyForQuery.
     Query(Box<Query>),
     /// ReadyForQuery.

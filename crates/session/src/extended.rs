@@ -54,8 +54,16 @@ impl Session {
         self.inject(Injected::DescribeStatement(name.to_owned()), [expect], out);
     }
 
-    pub(crate) fn bind(&mut self, message: ClientMessage<'_>, judge: &mut dyn Judge, now_ns: i64, out: &mut Vec<Action>) -> Step {
-        let ClientMessage::Bind { portal, statement, formats, values, result_formats } = message else { return Step::Later };
+    pub(crate) fn bind(
+        &mut self,
+        message: ClientMessage<'_>,
+        judge: &mut dyn Judge,
+        now_ns: i64,
+        out: &mut Vec<Action>,
+    ) -> Step {
+        let ClientMessage::Bind { portal, statement, formats, values, result_formats } = message else {
+            return Step::Later;
+        };
         let approved = match self.mode {
             Mode::Ready => self.approved.take(),
             Mode::Held(_) => match self.hold_step(now_ns, out) {
@@ -107,7 +115,13 @@ impl Session {
         Step::Taken
     }
 
-    fn begin(&mut self, judgement: &Arc<Judgement>, values: Vec<Value>, approved: Option<u64>, out: &mut Vec<Action>) -> u64 {
+    fn begin(
+        &mut self,
+        judgement: &Arc<Judgement>,
+        values: Vec<Value>,
+        approved: Option<u64>,
+        out: &mut Vec<Action>,
+    ) -> u64 {
         if let Some(number) = approved {
             out.push(Action::Log { number, entry: Log::Execute, durable: true });
             return number;
@@ -120,7 +134,14 @@ impl Session {
         number
     }
 
-    fn bound(&mut self, (portal, formats): (&str, Formats), prepared: &Prepared, number: u64, now_ns: i64, out: &mut Vec<Action>) {
+    fn bound(
+        &mut self,
+        (portal, formats): (&str, Formats),
+        prepared: &Prepared,
+        number: u64,
+        now_ns: i64,
+        out: &mut Vec<Action>,
+    ) {
         let judgement = prepared.judgement.clone();
         out.push(Action::Forward);
         self.mark_sent();
@@ -137,9 +158,7 @@ impl Session {
 
     pub(crate) fn describe(&mut self, target: Target, name: &str, out: &mut Vec<Action>) -> Step {
         let masks = match target {
-            Target::Statement => {
-                self.names.statements.get(name).and_then(|p| p.judgement.masks(p.part).cloned())
-            }
+            Target::Statement => self.names.statements.get(name).and_then(|p| p.judgement.masks(p.part).cloned()),
             Target::Portal => self.names.portals.get(name).map(|p| p.masks.clone()),
         };
         self.mark_sent();
@@ -172,7 +191,7 @@ impl Session {
             self.log_end(p.number, status("ok"), p.started_ns, now_ns, out);
         }
         self.mark_sent();
-        self.queue.push_back(Expect::Close { target, name: name.to_owned(), statement, portal });
+        self.queue.push_back(Expect::Close { name: name.to_owned(), statement, portal });
         forward(out)
     }
 
@@ -187,7 +206,13 @@ impl Session {
         Step::Taken
     }
 
-    fn fail_logged(&mut self, judgement: &Arc<Judgement>, held: Option<u64>, report: Report, out: &mut Vec<Action>) -> Step {
+    fn fail_logged(
+        &mut self,
+        judgement: &Arc<Judgement>,
+        held: Option<u64>,
+        report: Report,
+        out: &mut Vec<Action>,
+    ) -> Step {
         if !self.drained(out) {
             if let Some(number) = held {
                 self.hold_resume(number);

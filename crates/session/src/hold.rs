@@ -80,7 +80,12 @@ impl Session {
             Ended::Ruled(Ruling::Unavailable { reason }) => ("refused", unavailable(reason)),
             Ended::Cancelled => ("cancelled", cancelled()),
         };
-        let end = Outcome { status: outcome.to_owned(), code: report.code.to_owned(), detail: report.message.clone(), ..Outcome::default() };
+        let end = Outcome {
+            status: outcome.to_owned(),
+            code: report.code.to_owned(),
+            detail: report.message.clone(),
+            ..Outcome::default()
+        };
         self.log_end(number, end, started_ns, now_ns, out);
         HoldStep::Refuse(report)
     }
@@ -137,7 +142,7 @@ fn notice(id: &HoldId, judgement: &Judgement) -> ClientReply {
             judgement.rule, judgement.facts.reason
         ),
         hint: format!(
-            "A reviewer with one of the roles {} runs: querygate approvals approve {id} --because \"...\". Cancel the query to take the request back.",
+            "A reviewer with one of the roles {} decides it: querygate approvals approve ID --because \"...\". Cancel the query to take the request back.",
             judgement.reviewers.join(", ")
         ),
         position: 0,

@@ -24,8 +24,8 @@ mod server;
 mod session;
 
 pub use event::{
-    Action, ClientMessage, ClientReply, Column, Control, EndReason, Formats, Injected, Log, Relay, Report, ServerMessage, Step, Target,
-    Transaction,
+    Action, ClientMessage, ClientReply, Column, Control, EndReason, Formats, Injected, Log, Relay, Report,
+    ServerMessage, Step, Target, Transaction,
 };
 pub use judgement::{Hold, HoldRequest, Judge, Judgement, Part, Ruling};
 pub use names::NAMES_MAX;

@@ -15,13 +15,20 @@ use crate::{
 
 impl Session {
     /// Takes one message of the server other than a row, notice, parameter or notification.
-    pub fn server(&mut self, message: ServerMessage<'_>, judge: &mut dyn Judge, now_ns: i64, out: &mut Vec<Action>) -> Relay {
+    pub fn server(
+        &mut self,
+        message: ServerMessage<'_>,
+        judge: &mut dyn Judge,
+        now_ns: i64,
+        out: &mut Vec<Action>,
+    ) -> Relay {
         if let ServerMessage::Failed { code } = message {
             return self.failed(code, now_ns, out);
         }
         let Some(head) = self.queue.pop_front() else { return self.unexpected("a message that answers nothing", out) };
         match (head, message) {
-            (Expect::Parse { .. }, ServerMessage::ParseComplete) | (Expect::Bind { .. }, ServerMessage::BindComplete) => Relay::Pass,
+            (Expect::Parse { .. }, ServerMessage::ParseComplete)
+            | (Expect::Bind { .. }, ServerMessage::BindComplete) => Relay::Pass,
             (Expect::Close { .. }, ServerMessage::CloseComplete) => Relay::Pass,
             (Expect::Describe { target, own, masks }, message) => self.described((target, own, masks), message, out),
             (Expect::Query(query), message) => self.query_reply(query, message, judge, now_ns, out),
@@ -208,7 +215,9 @@ impl Session {
             });
             match open {
                 None => return,
-                Some((index, c)) => format!("result column {} is column {} of relation {}", index + 1, c.attribute, c.table),
+                Some((index, c)) => {
+                    format!("result column {} is column {} of relation {}", index + 1, c.attribute, c.table)
+                }
             }
         };
         out.push(Action::End(EndReason::CrossCheck { detail }));
@@ -276,10 +285,10 @@ impl Session {
     fn take_back(&mut self, owed: Expect) {
         match owed {
             Expect::Parse { name } => drop(self.names.statements.remove(&name)),
-            Expect::Bind { portal, number, .. } => {
-                if self.names.portals.get(&portal).is_some_and(|p| p.number == number) {
-                    self.names.portals.remove(&portal);
-                }
+            Expect::Bind { portal, number, .. }
+                if self.names.portals.get(&portal).is_some_and(|p| p.number == number) =>
+            {
+                self.names.portals.remove(&portal);
             }
             Expect::Close { name, statement: Some(s), .. } => drop(self.names.statements.insert(name, *s)),
             Expect::Close { name, portal: Some(p), .. } => drop(self.names.portals.insert(name, *p)),
@@ -287,7 +296,13 @@ impl Session {
         }
     }
 
-    fn settings_reply(&mut self, step: OwnStep, message: ServerMessage<'_>, judge: &mut dyn Judge, out: &mut Vec<Action>) -> Relay {
+    fn settings_reply(
+        &mut self,
+        step: OwnStep,
+        message: ServerMessage<'_>,
+        judge: &mut dyn Judge,
+        out: &mut Vec<Action>,
+    ) -> Relay {
         let next = match (step, message) {
             (OwnStep::Parse, ServerMessage::ParseComplete) => OwnStep::Bind,
             (OwnStep::Bind, ServerMessage::BindComplete) => OwnStep::Row,
@@ -301,7 +316,13 @@ impl Session {
         Relay::Swallow
     }
 
-    fn probe_reply(&mut self, step: OwnStep, masks: Arc<MaskPlan>, message: ServerMessage<'_>, out: &mut Vec<Action>) -> Relay {
+    fn probe_reply(
+        &mut self,
+        step: OwnStep,
+        masks: Arc<MaskPlan>,
+        message: ServerMessage<'_>,
+        out: &mut Vec<Action>,
+    ) -> Relay {
         let next = match (step, message) {
             (OwnStep::Parse, ServerMessage::ParseComplete) => OwnStep::Describe,
             (OwnStep::Describe, ServerMessage::ParameterDescription) => OwnStep::Describe,

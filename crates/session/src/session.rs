@@ -141,7 +141,10 @@ impl Session {
 
     /// Whether nothing is owed and nothing waits: the session may be ended without loss.
     pub fn is_idle(&self) -> bool {
-        self.queue.is_empty() && !self.batch.open && matches!(self.mode, Mode::Ready) && self.transaction == Transaction::Idle
+        self.queue.is_empty()
+            && !self.batch.open
+            && matches!(self.mode, Mode::Ready)
+            && self.transaction == Transaction::Idle
     }
 
     /// What it does now, and how many statements it has numbered.
@@ -184,7 +187,12 @@ impl Session {
     }
 
     /// Queues a reply and the message that asks for it.
-    pub(crate) fn inject(&mut self, message: Injected, replies: impl IntoIterator<Item = Expect>, out: &mut Vec<Action>) {
+    pub(crate) fn inject(
+        &mut self,
+        message: Injected,
+        replies: impl IntoIterator<Item = Expect>,
+        out: &mut Vec<Action>,
+    ) {
         self.queue.extend(replies);
         match message {
             Injected::Sync => self.batch = Batch::default(),
@@ -233,7 +241,14 @@ impl Session {
     }
 
     /// The end entry of a statement, with what was counted since the last one.
-    pub(crate) fn log_end(&mut self, number: u64, mut outcome: Outcome, started_ns: i64, now_ns: i64, out: &mut Vec<Action>) {
+    pub(crate) fn log_end(
+        &mut self,
+        number: u64,
+        mut outcome: Outcome,
+        started_ns: i64,
+        now_ns: i64,
+        out: &mut Vec<Action>,
+    ) {
         let counted = std::mem::take(&mut self.counted);
         outcome.rows = outcome.rows.max(counted.rows);
         outcome.bytes = counted.bytes;

@@ -124,9 +124,8 @@ impl Driver {
             kind::COPY_DATA => self.present(ClientMessage::CopyData, header.length),
             kind::SYNC => self.present(ClientMessage::Sync, header.length),
             kind::FLUSH => self.present(ClientMessage::Flush, header.length),
-            kind::FUNCTION_CALL => {
-                self.present(ClientMessage::Unsupported { what: "the function call protocol", query: true }, header.length)
-            }
+            kind::FUNCTION_CALL => self
+                .present(ClientMessage::Unsupported { what: "the function call protocol", query: true }, header.length),
             _ => self.decoded_frame(header),
         }
     }
@@ -143,7 +142,9 @@ impl Driver {
             }
         };
         let reserved = ClientMessage::Unsupported { what: "a name that begins with _querygate", query: false };
-        let codes = |formats: &[Format]| -> SmallVec<[i16; 8]> { formats.iter().map(|f| i16::from(*f == Format::Binary)).collect() };
+        let codes = |formats: &[Format]| -> SmallVec<[i16; 8]> {
+            formats.iter().map(|f| i16::from(*f == Format::Binary)).collect()
+        };
         let (formats, result_formats);
         let message = match &message {
             Message::Query { text } => ClientMessage::Query { text },

@@ -145,7 +145,8 @@ impl Driver {
             if let Some(end) = self.end.take() {
                 return self.finish(end).await;
             }
-            if self.shared.draining.load(Ordering::Relaxed) && self.session.is_idle() && self.io.client.input.is_empty() {
+            if self.shared.draining.load(Ordering::Relaxed) && self.session.is_idle() && self.io.client.input.is_empty()
+            {
                 return self.finish(stopping()).await;
             }
             self.observe_added();
@@ -177,7 +178,11 @@ impl Driver {
             let words = "the connection to the database server was lost".to_owned();
             self.end = Some(End { status: "lost", reason: words.clone(), farewell: Some(("08006", words)) });
         } else if self.io.client.ended && (self.blocked || !self.has_client_frame()) {
-            self.end = Some(End { status: "disconnected", reason: "the client closed the connection".to_owned(), farewell: None });
+            self.end = Some(End {
+                status: "disconnected",
+                reason: "the client closed the connection".to_owned(),
+                farewell: None,
+            });
         }
     }
 
@@ -186,10 +191,7 @@ impl Driver {
         let read_server = self.io.client.output.len() < OUT_BYTES_MAX;
         tokio::select! {
             biased;
-            mail = self.mailbox.recv() => match mail {
-                Some(mail) => self.receive(mail),
-                None => {}
-            },
+            Some(mail) = self.mailbox.recv() => self.receive(mail),
             ruling = async { match self.wait.as_mut() { Some(wait) => wait.await, None => std::future::pending().await } } => {
                 self.ruled(ruling);
             }
@@ -207,7 +209,11 @@ impl Driver {
 
     fn broken(&mut self, which: Which, error: &io::Error) {
         self.end = Some(match which {
-            Which::Client => End { status: "disconnected", reason: format!("the client's connection broke: {error}"), farewell: None },
+            Which::Client => End {
+                status: "disconnected",
+                reason: format!("the client's connection broke: {error}"),
+                farewell: None,
+            },
             Which::Server => {
                 let words = "the connection to the database server was lost".to_owned();
                 End { status: "lost", reason: format!("{words}: {error}"), farewell: Some(("08006", words)) }
@@ -219,7 +225,9 @@ impl Driver {
         match mail {
             Mail::Look => {}
             Mail::Control(control) => self.control(control),
-            Mail::End(code, words) => self.end = Some(End { status: "ended", reason: words.clone(), farewell: Some((code, words)) }),
+            Mail::End(code, words) => {
+                self.end = Some(End { status: "ended", reason: words.clone(), farewell: Some((code, words)) })
+            }
         }
     }
 
@@ -273,7 +281,9 @@ impl Driver {
         let mut origin = Origin::Client;
         let mut needed = true;
         let event = match entry {
-            Log::Prepare(judgement) => Event::Prepare { facts: self.log.facts(&judgement.facts, &judgement.facts_id, time) },
+            Log::Prepare(judgement) => {
+                Event::Prepare { facts: self.log.facts(&judgement.facts, &judgement.facts_id, time) }
+            }
             Log::Begin(judgement, values) => {
                 self.shared.metrics.statement(&judgement.facts);
                 Event::Begin { facts: self.log.facts(&judgement.facts, &judgement.facts_id, time), values }
@@ -288,7 +298,8 @@ impl Driver {
             }
             Log::Own(what) => {
                 origin = Origin::Gateway;
-                let facts = querygate_record::Facts { text: what.to_owned(), rule: "gateway".to_owned(), ..Default::default() };
+                let facts =
+                    querygate_record::Facts { text: what.to_owned(), rule: "gateway".to_owned(), ..Default::default() };
                 Event::Begin { facts: self.log.facts(&facts, &std::sync::OnceLock::new(), time), values: Vec::new() }
             }
             Log::Other(event) => event,
@@ -379,13 +390,19 @@ impl Driver {
                 detail,
                 "the result would have shown a masked column that the analysis did not find; the session is ended and an alarm was raised",
             ),
-            EndReason::Unexpected { detail } => {
-                ("protocol", detail, "the database server sent something that answers no statement; the session is ended")
-            }
+            EndReason::Unexpected { detail } => (
+                "protocol",
+                detail,
+                "the database server sent something that answers no statement; the session is ended",
+            ),
         };
         tracing::error!(session = %self.id, kind, detail, "a session is ended");
         self.alarm(kind, &detail);
-        self.end = Some(End { status: "ended", reason: format!("{kind}: {detail}"), farewell: Some(("XX000", words.to_owned())) });
+        self.end = Some(End {
+            status: "ended",
+            reason: format!("{kind}: {detail}"),
+            farewell: Some(("XX000", words.to_owned())),
+        });
     }
 
     /// Puts an alarm into the log.

@@ -178,7 +178,9 @@ fn server_parameters(
             "user" | "database" => {}
             "application_name" => application = value.clone(),
             "replication" if matches!(value.as_str(), "false" | "off" | "no" | "0") => {}
-            "replication" => return Err(Refusal::new("0A000", "replication connections are not supported through the gateway")),
+            "replication" => {
+                return Err(Refusal::new("0A000", "replication connections are not supported through the gateway"));
+            }
             "options" => asked.extend(options(value)?),
             protocol if protocol.starts_with("_pq_.") => {}
             name => asked.push((name.to_owned(), value.clone())),
@@ -219,7 +221,9 @@ fn allowed(name: &str, value: &str) -> Result<(), Refusal> {
         // psql asks for SQL_ASCII under LC_ALL=C; it is answered as UTF8, of which ASCII is a part.
         Change::Pinned(_) if name == "client_encoding" && matches!(lower.as_str(), "sql_ascii" | "auto") => Ok(()),
         Change::Pinned(values) if pinned(values) => Ok(()),
-        Change::Pinned(values) => Err(Refusal::new("0A000", format!("start-up parameter \"{name}\" may only be {} here", values.join(", ")))),
+        Change::Pinned(values) => {
+            Err(Refusal::new("0A000", format!("start-up parameter \"{name}\" may only be {} here", values.join(", "))))
+        }
         Change::Listed | Change::Tracked => Ok(()),
         Change::Privilege | Change::Unlisted => {
             Err(Refusal::new("0A000", format!("start-up parameter \"{name}\" is not allowed through the gateway"))
@@ -232,7 +236,10 @@ fn allowed(name: &str, value: &str) -> Result<(), Refusal> {
 /// libpq's `options`), backslash before a blank that belongs to a value.
 fn options(text: &str) -> Result<Vec<(String, String)>, Refusal> {
     let refused = || {
-        Refusal::new("0A000", "the start-up parameter \"options\" may only hold -c name=value and --name=value through the gateway")
+        Refusal::new(
+            "0A000",
+            "the start-up parameter \"options\" may only hold -c name=value and --name=value through the gateway",
+        )
     };
     let mut words = vec![String::new()];
     let mut characters = text.chars();
@@ -279,7 +286,13 @@ async fn run(parts: LoopParts, login: Login, prepared: Prepared) {
         Err(error) => {
             tracing::warn!(database = %database.settings.name, %error, "no server connection for a session");
             let (code, words) = error.for_client();
-            parts.log.push(Some(login.session), 0, Origin::Gateway, Event::SessionClosed { reason: error.to_string() }, now_ns());
+            parts.log.push(
+                Some(login.session),
+                0,
+                Origin::Gateway,
+                Event::SessionClosed { reason: error.to_string() },
+                now_ns(),
+            );
             return refuse(login, &Refusal::new(code, words)).await;
         }
     };
@@ -340,11 +353,10 @@ mod tests {
     #[test]
     fn options_are_settings_or_refused() {
         let read = |text| options(text).map_err(|r| r.message);
-        assert_eq!(read("-c geqo=off --search_path=a\\ b -cwork_mem=1MB").unwrap(), [
-            ("geqo".into(), "off".into()),
-            ("search_path".into(), "a b".into()),
-            ("work_mem".into(), "1MB".into()),
-        ]);
+        assert_eq!(
+            read("-c geqo=off --search_path=a\\ b -cwork_mem=1MB").unwrap(),
+            [("geqo".into(), "off".into()), ("search_path".into(), "a b".into()), ("work_mem".into(), "1MB".into()),]
+        );
         for bad in ["-d 3", "-c", "-c x", "plain", "-W 5"] {
             assert!(read(bad).is_err(), "{bad}");
         }
@@ -355,7 +367,12 @@ mod tests {
         assert!(allowed("client_encoding", "SQL_ASCII").is_ok());
         assert!(allowed("client_encoding", "UTF8").is_ok());
         assert!(allowed("statement_timeout", "5s").is_ok());
-        for (name, value) in [("client_encoding", "LATIN1"), ("role", "postgres"), ("session_replication_role", "replica"), ("app.x", "1")] {
+        for (name, value) in [
+            ("client_encoding", "LATIN1"),
+            ("role", "postgres"),
+            ("session_replication_role", "replica"),
+            ("app.x", "1"),
+        ] {
             assert!(allowed(name, value).is_err_and(|r| r.message.contains(name)), "{name}");
         }
     }

@@ -142,7 +142,10 @@ impl Client {
 
     async fn refuse(&mut self, code: &str, message: &str, hint: Option<&str>) -> GreetError {
         let mut out = BytesMut::new();
-        encode::error(&mut out, &ErrorReport { severity: Severity::Fatal, code, message, hint, ..ErrorReport::default() });
+        encode::error(
+            &mut out,
+            &ErrorReport { severity: Severity::Fatal, code, message, hint, ..ErrorReport::default() },
+        );
         match self.write(&out).await {
             Ok(()) => GreetError::Refused(message.to_owned()),
             Err(gone) => gone,
@@ -150,12 +153,19 @@ impl Client {
     }
 }
 
-async fn log_in(parts: &LoopParts, mut client: Client, startup: Startup, address: SocketAddr) -> Result<Login, GreetError> {
+async fn log_in(
+    parts: &LoopParts,
+    mut client: Client,
+    startup: Startup,
+    address: SocketAddr,
+) -> Result<Login, GreetError> {
     if startup.major != 3 {
-        let words = format!("unsupported frontend protocol {}.{}: the gateway speaks 3.0", startup.major, startup.minor);
+        let words =
+            format!("unsupported frontend protocol {}.{}: the gateway speaks 3.0", startup.major, startup.minor);
         return Err(client.refuse("0A000", &words, None).await);
     }
-    let options: Vec<&str> = startup.parameters.iter().map(|(n, _)| n.as_str()).filter(|n| n.starts_with("_pq_.")).collect();
+    let options: Vec<&str> =
+        startup.parameters.iter().map(|(n, _)| n.as_str()).filter(|n| n.starts_with("_pq_.")).collect();
     if startup.minor > 0 || !options.is_empty() {
         let mut out = BytesMut::new();
         encode::negotiate_protocol_version(&mut out, 0, &options);
@@ -179,7 +189,14 @@ async fn log_in(parts: &LoopParts, mut client: Client, startup: Startup, address
             encode::authentication_sasl_final(&mut out, &last);
             encode::authentication_ok(&mut out);
             client.write(&out).await?;
-            Ok(Login { stream: client.stream, rest: client.buffer, startup, principal: Arc::new(principal), address, session })
+            Ok(Login {
+                stream: client.stream,
+                rest: client.buffer,
+                startup,
+                principal: Arc::new(principal),
+                address,
+                session,
+            })
         }
         (Err(Unproved::Gone(gone)), _) => Err(gone),
         (Err(Unproved::Scram(error)), _) if error.sqlstate() != "28P01" => {
@@ -225,7 +242,14 @@ async fn prove(client: &mut Client, verifier: &querygate_record::ScramVerifier) 
     exchange.client_final(frontend::password::sasl_response(frame.body())).map_err(Unproved::Scram)
 }
 
-fn log_refusal(parts: &LoopParts, startup: &Startup, name: &str, address: SocketAddr, (session, tls): (SessionId, bool), why: &str) {
+fn log_refusal(
+    parts: &LoopParts,
+    startup: &Startup,
+    name: &str,
+    address: SocketAddr,
+    (session, tls): (SessionId, bool),
+    why: &str,
+) {
     parts.shared.metrics.refused_logins.inc();
     let facts = SessionFacts {
         principal: Principal::local(name, []),
@@ -238,4 +262,3 @@ fn log_refusal(parts: &LoopParts, startup: &Startup, name: &str, address: Socket
     };
     parts.log.push(Some(session), 0, Origin::Client, Event::SessionOpened(Box::new(facts)), now_ns());
 }
-

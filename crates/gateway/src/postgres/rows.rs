@@ -16,7 +16,13 @@ pub fn masks_any(plan: &MaskPlan) -> bool {
 }
 
 /// Appends a DataRow with its fields masked; returns how many were.
-pub fn mask_row(frame: &[u8], plan: &MaskPlan, formats: &Formats, rendering: &Rendering, out: &mut BytesMut) -> Result<u64, String> {
+pub fn mask_row(
+    frame: &[u8],
+    plan: &MaskPlan,
+    formats: &Formats,
+    rendering: &Rendering,
+    out: &mut BytesMut,
+) -> Result<u64, String> {
     let count = row::count(frame).map_err(|e| e.to_string())?;
     if count != plan.fields.len() {
         return Err(format!("a row of {count} fields where the analysis has {}", plan.fields.len()));
@@ -40,7 +46,13 @@ fn wrote(result: Result<Masked, querygate_mask::FieldError>) -> Result<Wrote, qu
 }
 
 /// Appends a COPY row with its fields masked; returns how many were.
-pub fn mask_copy(line: &[u8], codec: &mut Codec, plan: &MaskPlan, rendering: &Rendering, out: &mut BytesMut) -> Result<u64, String> {
+pub fn mask_copy(
+    line: &[u8],
+    codec: &mut Codec,
+    plan: &MaskPlan,
+    rendering: &Rendering,
+    out: &mut BytesMut,
+) -> Result<u64, String> {
     let columns: Vec<usize> = plan.fields.iter().enumerate().filter(|(_, f)| f.is_some()).map(|(i, _)| i).collect();
     let masked = codec
         .rewrite_columns(line, plan.fields.len(), &columns, out, |index, value, out| {

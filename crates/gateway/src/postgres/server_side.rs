@@ -165,7 +165,9 @@ impl Driver {
 
     fn copy_chunk(&mut self, rest: &[u8], header: Header, in_run: bool) -> Done {
         let whole = rest.len() >= header.length;
-        let Rows::Planned(plan, _) = self.session.rows() else { return self.bad_server("COPY data that answers nothing") };
+        let Rows::Planned(plan, _) = self.session.rows() else {
+            return self.bad_server("COPY data that answers nothing");
+        };
         if !rows::masks_any(plan) {
             if !whole && header.length <= STREAM_BYTES_MIN {
                 return Done::Wait;
@@ -174,7 +176,11 @@ impl Driver {
             return Done::Raw(header.length);
         }
         if in_run || !whole {
-            return if header.length > MASKED_BYTES_MAX { self.bad_server("a row too large to be masked") } else { Done::Wait };
+            return if header.length > MASKED_BYTES_MAX {
+                self.bad_server("a row too large to be masked")
+            } else {
+                Done::Wait
+            };
         }
         let plan = plan.clone();
         let line = rest.get(frame::HEADER..header.length).unwrap_or_default();
@@ -221,7 +227,8 @@ impl Driver {
             Message::ErrorResponse(fields) if fields.ends_connection() => return self.server_ends(fields),
             Message::ErrorResponse(fields) => {
                 let code = fields.code();
-                let relay = self.session.server(ServerMessage::Failed { code }, &mut self.judge, now_ns(), &mut self.actions);
+                let relay =
+                    self.session.server(ServerMessage::Failed { code }, &mut self.judge, now_ns(), &mut self.actions);
                 return self.relay(relay, bytes, Some(fields));
             }
             Message::NoticeResponse(fields) => {
@@ -244,8 +251,13 @@ impl Driver {
         match (relay, error) {
             (Relay::Swallow, _) => {}
             (Relay::Canonical, Some(fields)) => {
-                let code = fields.code();
-                let report = ErrorReport { severity: Severity::Error, code, message: sqlstate::canonical(code), ..ErrorReport::default() };
+                let code = sqlstate::documented(fields.code());
+                let report = ErrorReport {
+                    severity: Severity::Error,
+                    code,
+                    message: sqlstate::canonical(code),
+                    ..ErrorReport::default()
+                };
                 encode::error(&mut self.io.client.output, &report);
             }
             _ if self.ends_session() => {}
@@ -264,7 +276,7 @@ impl Driver {
             self.io.client.output.extend_from_slice(bytes);
             return;
         }
-        let code = fields.code();
+        let code = sqlstate::documented(fields.code());
         let severity = if fields.severity() == "WARNING" { Severity::Warning } else { Severity::Notice };
         let report = ErrorReport { severity, code, message: sqlstate::canonical(code), ..ErrorReport::default() };
         encode::notice(&mut self.io.client.output, &report);
@@ -278,13 +290,14 @@ impl Driver {
         }
     }
 
-    /// A payload comes from another session, which may see more.
+    /// A payload of another session may say what that session sees; one's own was analysed when it was sent.
     fn notification(&mut self, notification: &backend::Notification<'_>, bytes: &[u8]) {
-        if !self.judge.is_masked() {
+        let own = self.server_key.as_ref().is_some_and(|key| key.process == notification.process);
+        if own || !self.judge.is_masked() {
             self.io.client.output.extend_from_slice(bytes);
             return;
         }
-        let emptied = backend::Notification { payload: "", ..notification.clone() };
+        let emptied = backend::Notification { payload: "", ..*notification };
         if let Err(error) = encode::notification_response(&mut self.io.client.output, &emptied) {
             self.bad_server(&error.to_string());
         }
@@ -301,7 +314,11 @@ impl Driver {
     fn server_ends(&mut self, fields: &backend::Fields<'_>) {
         let code: &'static str = sqlstate::documented(fields.code());
         let words = sqlstate::canonical(code).to_owned();
-        self.end = Some(End { status: "lost", reason: format!("the server ended the connection: {code}"), farewell: Some((code, words)) });
+        self.end = Some(End {
+            status: "lost",
+            reason: format!("the server ended the connection: {code}"),
+            farewell: Some((code, words)),
+        });
     }
 
     fn bad_server(&mut self, why: &str) -> Done {

@@ -81,9 +81,13 @@ impl ConnectError {
             ConnectError::Refused { code, .. } if code.starts_with("57P") => {
                 ("08006", "the database server is starting up or shutting down".to_owned())
             }
-            ConnectError::Refused { code, .. } => ("08006", format!("the database server refused the gateway's connection ({code})")),
+            ConnectError::Refused { code, .. } => {
+                ("08006", format!("the database server refused the gateway's connection ({code})"))
+            }
             ConnectError::Login(_) => ("08006", "the gateway can't log in to the database server".to_owned()),
-            ConnectError::Tls { .. } => ("08006", "the gateway has no trusted TLS connection to the database server".to_owned()),
+            ConnectError::Tls { .. } => {
+                ("08006", "the gateway has no trusted TLS connection to the database server".to_owned())
+            }
             ConnectError::Away { .. } => ("08006", "the database server can't be reached".to_owned()),
             ConnectError::Slow { .. } => ("08006", "the database server did not answer in time".to_owned()),
             ConnectError::Protocol { .. } => ("08006", "the database server sent something unexpected".to_owned()),
@@ -160,11 +164,14 @@ impl Upstream {
         socket.write_all(&request).await.map_err(|e| self.away(&e))?;
         let answer = socket.read_u8().await.map_err(|e| self.away(&e))?;
         if answer != b'S' {
-            return Err(failed("the server does not offer it; turn ssl on there, or set tls = \"off\" for this database".to_owned()));
+            return Err(failed(
+                "the server does not offer it; turn ssl on there, or set tls = \"off\" for this database".to_owned(),
+            ));
         }
         let host = self.database.address.rsplit_once(':').map_or(self.database.address.as_str(), |(host, _)| host);
         let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).map_err(|e| failed(e.to_string()))?;
-        let stream = tokio_rustls::TlsConnector::from(tls).connect(name, socket).await.map_err(|e| failed(e.to_string()))?;
+        let stream =
+            tokio_rustls::TlsConnector::from(tls).connect(name, socket).await.map_err(|e| failed(e.to_string()))?;
         Ok(Stream::Server(Box::new(stream)))
     }
 
@@ -190,11 +197,19 @@ impl Upstream {
         loop {
             while let Some(frame) = frame::next_server(&mut buffer).map_err(|e| self.protocol(e))? {
                 let message = backend::decode(&frame).map_err(|e| self.protocol(e))?;
-                match greeting.on(message).map_err(|e| e.unwrap_or_else(|| self.protocol("a message out of its turn")))? {
+                match greeting
+                    .on(message)
+                    .map_err(|e| e.unwrap_or_else(|| self.protocol("a message out of its turn")))?
+                {
                     Next::Read => {}
                     Next::Send(bytes) => stream.write_all(&bytes).await.map_err(|e| self.away(&e))?,
                     Next::Ready => {
-                        return Ok(Connected { stream, rest: buffer, key: greeting.key, parameters: greeting.parameters });
+                        return Ok(Connected {
+                            stream,
+                            rest: buffer,
+                            key: greeting.key,
+                            parameters: greeting.parameters,
+                        });
                     }
                 }
             }
