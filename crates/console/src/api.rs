@@ -51,6 +51,8 @@ calls! {
     KillSession => "/v1/sessions/kill", Done;
     // May have to load a catalog first.
     Explain => "/v1/explain", Explanation, 60;
+    // Waits for the disk.
+    SignCheckpoint => "/v1/log/checkpoint", Checkpoint, 60;
     ListApprovals => "/v1/approvals/list", Vec<Held>;
     ShowApproval => "/v1/approvals/show", Held;
     DecideApproval => "/v1/approvals/decide", Decided, 30;
@@ -151,6 +153,18 @@ pub struct SessionSummary {
 pub struct KillSession {
     /// Which.
     pub id: SessionId,
+}
+
+/// Sign the heads of the log's chains now, instead of at the next turn.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignCheckpoint {}
+
+/// A checkpoint of the log: kept elsewhere, it lets `log verify` find what was cut before it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// As the log's own JSON, which `log verify` reads.
+    pub checkpoint: String,
 }
 
 /// The statements that wait for reviewers, oldest first.

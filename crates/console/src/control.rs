@@ -4,7 +4,7 @@ use querygate_approvals::Desk;
 use querygate_identity::Accounts;
 use querygate_record::SessionId;
 
-use crate::api::{ApiError, Explain, Explanation, Reloaded, SessionSummary, Status};
+use crate::api::{ApiError, Checkpoint, Explain, Explanation, Kind, Reloaded, SessionSummary, Status};
 
 /// What only the running gateway can do. Called on the runtime that serves the control socket: heavy work belongs elsewhere.
 pub trait Control: Send + Sync + 'static {
@@ -22,6 +22,12 @@ pub trait Control: Send + Sync + 'static {
 
     /// Says what would become of a text.
     fn explain(&self, request: Explain) -> impl Future<Output = Result<Explanation, ApiError>> + Send;
+
+    /// Signs the log's heads now. A gateway that leaves this out signs them only by itself, at intervals.
+    fn checkpoint(&self) -> impl Future<Output = Result<Checkpoint, ApiError>> + Send {
+        let remedy = "wait for the next one, which the gateway signs by itself";
+        std::future::ready(Err(ApiError::new(Kind::Unavailable, "this gateway signs no checkpoint when asked", remedy)))
+    }
 
     /// Writes into the log that accounts are about to be changed. On an error they are not.
     fn record(&self, change: AccountChange) -> impl Future<Output = Result<(), ApiError>> + Send;

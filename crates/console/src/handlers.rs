@@ -13,7 +13,7 @@ use crate::{
     api::{
         ApiError, CreateAccount, DecideApproval, Decided, DisableAccount, Done, EnableAccount, Explain, GetStatus,
         KillSession, Kind, ListAccounts, ListApprovals, ListSessions, Made, Reload, RotateAccount, Secret,
-        ShowApproval,
+        ShowApproval, SignCheckpoint,
     },
     attempts::Attempts,
     control::{AccountChange, Control, Services},
@@ -46,6 +46,8 @@ fn gateway<C: Control>(router: Router, state: &Shared<C>) -> Router {
     let router = answer(router, state, |s: Shared<C>, KillSession { id }| async move {
         s.services.control.kill(id).await.map(|()| Done {})
     });
+    let router =
+        answer(router, state, |s: Shared<C>, SignCheckpoint {}| async move { s.services.control.checkpoint().await });
     answer(router, state, |s: Shared<C>, call: Explain| async move { s.services.control.explain(call).await })
 }
 

@@ -8,6 +8,7 @@ use querygate_console::{
     api::{
         ApiError, CreateAccount, DecideApproval, Decided, DisableAccount, EnableAccount, Explain, GetStatus,
         KillSession, Kind, ListAccounts, ListApprovals, ListSessions, Reload, RotateAccount, Secret, ShowApproval,
+        SignCheckpoint,
     },
     client::ClientError,
 };
@@ -45,6 +46,7 @@ async fn calls_reach_the_gateway_and_answers_come_back() {
     assert_eq!(*gateway.script.killed.lock(), [SESSION]);
     let unknown = refusal(client.call(&KillSession { id: SessionId(uuid::Uuid::nil()) }).await);
     assert_eq!((unknown.kind, unknown.remedy.as_str()), (Kind::NotFound, "list them"));
+    assert_eq!(client.call(&SignCheckpoint {}).await.unwrap().checkpoint, "{\"number\":1}");
     let explain =
         Explain { database: "shop".to_owned(), acting_as: "role:agent".to_owned(), sql: "\0\"'ä\n".repeat(200_000) };
     assert_eq!(client.call(&explain).await.unwrap().roles, ["role:agent"], "also for a long text");
