@@ -1,6 +1,6 @@
 //! What the policy says of each column that it reaches by name.
 
-use std::{ops::Range, sync::Arc};
+use std::{collections::BTreeSet, ops::Range, sync::Arc};
 
 use foldhash::{HashMap, HashMapExt};
 use querygate_mask::{Masker, NullRule};
@@ -155,8 +155,25 @@ impl Bound {
         );
         let known =
             section.columns().filter_map(|c| earlier?.identity(section, c).filter(|id| catalog.column(*id).is_some()));
-        for table in known.map(|id| id.table).collect::<std::collections::BTreeSet<_>>() {
-            self.keep_renamed(section, table, earlier, reasons);
+        let tables: BTreeSet<u32> = known.map(|id| id.table).collect();
+        for table in &tables {
+            self.keep_renamed(section, *table, earlier, reasons);
+        }
+        if tables.is_empty() {
+            self.refuse_lookalikes(section);
+        }
+    }
+
+    /// Nothing is known of a missing table: it may have been renamed while no gateway ran. Whatever table the policy does not list and has every
+    /// column that the section names is refused, as if it were the one.
+    fn refuse_lookalikes(&mut self, section: &TableSection) {
+        let catalog = Arc::clone(&self.catalog);
+        let policy = Arc::clone(&self.policy);
+        let listed = |r: &Relation| policy.file.tables.iter().any(|t| t.schema == *r.schema && t.name == *r.name);
+        let alike = |r: &&Relation| holds_rows(r) && !listed(r) && section.columns().all(|c| r.column(c).is_some());
+        for relation in catalog.relations().filter(alike).filter(|_| !section.masks.is_empty()) {
+            let reason = format!("it looks like {}, which the policy lists and does not exist", section.qualified());
+            self.refuse_table(relation, reason.into(), section.clear_for.as_slice().into());
         }
     }
 

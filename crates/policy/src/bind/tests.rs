@@ -171,6 +171,24 @@ fn a_renamed_column_keeps_its_mask_and_its_table_is_refused_until_the_policy_fol
 }
 
 #[test]
+fn a_table_that_was_renamed_keeps_its_masks_or_is_at_least_refused() {
+    let policy = policy(
+        "[table.\"public.customers\"]\nunlisted = 'clear'\nmask.ssn = 'redact'\nmask.email = 'email'\nclear_for = ['dba']\n",
+    );
+    let before = policy.bind(&catalog(), Mode::default(), None);
+    let named = "{\"oid\" : 16702, \"schema\" : 2200, \"name\" : \"customers\", \"kind\" : \"r\"";
+    let renamed = changed(|json| json.replacen(named, &named.replace("customers", "clients"), 1));
+    let all = select("public.customers", &["id", "ssn"]);
+    let followed = policy.bind(&renamed, Mode::default(), Some(&before));
+    assert_eq!(agent(&followed, "public.customers", "ssn"), Some(Masker::Redact), "it was seen under its old name");
+    for bound in [followed, policy.bind(&renamed, Mode::default(), None)] {
+        assert_eq!(decide(&bound, &all, &["agent"]).verdict, Verdict::Block);
+        assert_eq!(decide(&bound, &all, &["dba"]).verdict, Verdict::Allow);
+        assert_eq!(decide(&bound, &select("public.orders", &["id"]), &["agent"]).verdict, Verdict::Allow);
+    }
+}
+
+#[test]
 fn a_masker_that_a_type_cannot_carry_is_an_error_and_the_column_is_refused() {
     let lines = "[table.\"public.customers\"]\nunlisted = 'clear'\nmask.birth_date = 'email'\n";
     let found = problems(lines);

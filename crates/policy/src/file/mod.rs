@@ -89,6 +89,11 @@ impl PolicyFile {
     fn check(&self, reader: &Reader) {
         for rule in &self.rules {
             self.check_reviewers(reader, rule);
+            if rule.action == Verdict::Approve && rule.matches.names_unanalysed() {
+                let message = format!("rule {:?} asks for approval of what nobody could understand", rule.name);
+                let remedy = "`unanalysed` is allowed or blocked, never approved: take it out of `effects`".to_owned();
+                reader.report(Severity::Error, Some(rule.span.clone()), message, Some(remedy));
+            }
             let opens = rule.action == Verdict::Allow && rule.matches.names_unanalysed();
             let masked = match rule.roles.as_slice() {
                 [] => self.masks_from(&[]),

@@ -120,6 +120,12 @@ fn unanalysed_statements_may_not_be_allowed_to_masked_roles() {
 }
 
 #[test]
+fn unanalysed_statements_are_never_approved() {
+    let found = problems("[[rule]]\nname = 'a'\nmatch = { effects = ['unanalysed'] }\naction = 'approve'");
+    assert!(found.contains("rule \"a\" asks for approval of what nobody could understand"), "{found}");
+}
+
+#[test]
 fn every_masker_reads_as_written() {
     let lines = "[table.\"public.t\"]\nmask.a = 'redact'\nmask.b = 'null'\nmask.c = 'email'\nmask.d = 'year'\nmask.e = 'month'\n\
                  mask.f = { fixed = 'x' }\nmask.g = { keep_first = 2 }\nmask.h = { keep_last = 4 }\nmask.i = { round = 100 }\n\
