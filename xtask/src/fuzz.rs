@@ -132,8 +132,10 @@ fn seeds(cache: &Cache, target: &str) -> Result<Vec<PathBuf>, Error> {
         let folder = cache.root().join("fuzz/seeds").join(target);
         cache::remove_folder(&folder)?;
         cache::make_folder(&folder)?;
+        // A row of COPY ends with its newline; elsewhere the line's end belongs to the list alone.
+        let end = if target == "copy" { "\n" } else { "" };
         for (number, line) in lines.lines().enumerate() {
-            cache::write(&folder.join(number.to_string()), &format!("{line}\n"))?;
+            cache::write(&folder.join(number.to_string()), &format!("{line}{end}"))?;
         }
         folders.push(folder);
     }
