@@ -9,7 +9,7 @@ use querygate_record::Position;
 
 use crate::{
     Limits,
-    postgres::lexer::{Lexer, Token},
+    postgres::lexer::{Kind, Lexer, Token},
     statement::{Refusal, RefusalKind},
 };
 
@@ -115,28 +115,51 @@ fn is_routine(tokens: &[Token<'_>]) -> bool {
 struct Shape {
     outer: Vec<Level>,
     level: Level,
+    /// Operators right before this token, with nothing between them: all but the first are prefixes, each inside the one before.
+    run: usize,
 }
 
 /// What is known of one pair of parentheses or brackets.
 #[derive(Clone, Copy, Default)]
 struct Level {
-    /// Operators since the last comma: they may all hang below one another.
-    chain: usize,
     /// UNION, EXCEPT, INTERSECT and JOIN: they hang below one another across commas.
     sets: usize,
-    /// The deepest closed pair since the last comma.
+    /// AND and OR since the last comma: they hang below one another.
+    logical: usize,
+    /// The operators since the last comma, AND or OR: they bind tighter, and may all hang below one another.
+    chain: usize,
+    /// The deepest closed pair among them.
     below: usize,
-    /// The deepest that any item between commas got.
+    /// The deepest that anything between ANDs and ORs got.
+    segment: usize,
+    /// The deepest that anything between commas got.
     widest: usize,
+    /// BETWEENs whose AND is still to come.
+    between: usize,
     /// Whether it was opened by a bracket.
     bracket: bool,
 }
 
 impl Level {
+    fn item(&self) -> usize {
+        self.logical + self.segment.max(self.chain + self.below)
+    }
+
     fn height(&self) -> usize {
-        self.sets + self.widest.max(self.chain + self.below)
+        self.sets + self.widest.max(self.item())
+    }
+
+    /// What of it stands above something that is still open inside.
+    fn above(&self) -> usize {
+        self.sets + self.logical + self.chain + NESTED
     }
 }
+
+/// What a pair of parentheses costs: it may be a query of its own.
+const NESTED: usize = 4;
+
+/// What a further prefix costs: the tree grows by one level that takes much stack.
+const PREFIX: usize = 5;
 
 impl Shape {
     fn nested(&self) -> bool {
@@ -144,46 +167,76 @@ impl Shape {
     }
 
     fn step(&mut self, token: &Token<'_>, limits: &Limits) -> Result<(), Refusal> {
-        match token.kind {
-            crate::postgres::lexer::Kind::Operator => match &*token.value {
-                "(" | "[" => {
-                    let bracket = token.is("[");
-                    self.level.chain += usize::from(bracket);
-                    self.outer.push(std::mem::replace(&mut self.level, Level { bracket, ..Level::default() }));
-                    if self.outer.len() > limits.depth {
-                        let construct = format!("more than {} levels of parentheses", limits.depth);
-                        return Err(too_complex(&construct, Some(token.position)));
-                    }
-                }
-                ")" | "]" => {
-                    let outer = self.outer.pop().filter(|_| self.level.bracket == token.is("]"));
-                    let Some(mut outer) = outer else { return Err(unbalanced(token)) };
-                    outer.below = outer.below.max(self.level.height() + 1);
-                    self.level = outer;
-                }
-                "," => {
-                    self.level.widest = self.level.widest.max(self.level.chain + self.level.below);
-                    (self.level.chain, self.level.below) = (0, 0);
-                }
-                "." | ";" | ":" | ".." | "=>" | ":=" => {}
-                _ => self.level.chain += 1,
-            },
-            crate::postgres::lexer::Kind::Word => match &*token.value {
-                "union" | "except" | "intersect" | "join" => self.level.sets += 1,
-                "and" | "or" | "not" | "is" | "isnull" | "notnull" | "like" | "ilike" | "similar" | "in"
-                | "between" | "collate" | "at" | "case" | "operator" => self.level.chain += 1,
-                _ => {}
-            },
-            _ => {}
-        }
-        let path: usize = self.outer.iter().map(|l| l.chain + l.sets + 1).sum::<usize>() + self.level.height();
+        let cost = match token.kind {
+            Kind::Operator => self.operator(token, limits)?,
+            Kind::Word => self.word(&token.value),
+            _ => 0,
+        };
+        self.run = if cost == 0 { 0 } else { self.run + 1 };
+        self.level.chain += if self.run > 2 { PREFIX } else { cost };
+        let path: usize = self.outer.iter().map(Level::above).sum::<usize>() + self.level.height();
         if path > limits.operators {
-            return Err(too_complex(
-                &format!("more than {} chained operators", limits.operators),
-                Some(token.position),
-            ));
+            return Err(too_complex(&format!("more than {} chained operators", limits.operators), Some(token.position)));
         }
         Ok(())
+    }
+
+    fn operator(&mut self, token: &Token<'_>, limits: &Limits) -> Result<usize, Refusal> {
+        match &*token.value {
+            "(" | "[" => {
+                let bracket = token.is("[");
+                self.level.chain += usize::from(bracket);
+                self.outer.push(std::mem::replace(&mut self.level, Level { bracket, ..Level::default() }));
+                if self.outer.len() > limits.depth {
+                    let construct = format!("more than {} levels of parentheses", limits.depth);
+                    return Err(too_complex(&construct, Some(token.position)));
+                }
+                Ok(0)
+            }
+            ")" | "]" => {
+                let outer = self.outer.pop().filter(|_| self.level.bracket == token.is("]"));
+                let Some(mut outer) = outer else { return Err(unbalanced(token)) };
+                outer.below = outer.below.max(self.level.height() + NESTED);
+                self.level = outer;
+                Ok(0)
+            }
+            "," => {
+                self.level.widest = self.level.widest.max(self.level.item());
+                let Level { sets, widest, bracket, .. } = self.level;
+                self.level = Level { sets, widest, bracket, ..Level::default() };
+                Ok(0)
+            }
+            "." | ";" | ":" | ".." | "=>" | ":=" => Ok(0),
+            _ => Ok(1),
+        }
+    }
+
+    /// Keywords that work like an operator, by the stack that a level of their tree takes.
+    fn word(&mut self, word: &str) -> usize {
+        match word {
+            "union" | "except" | "intersect" | "join" => {
+                self.level.sets += 1;
+                0
+            }
+            "and" if self.level.between > 0 => {
+                self.level.between -= 1;
+                0
+            }
+            "and" | "or" => {
+                self.level.segment = self.level.segment.max(self.level.chain + self.level.below);
+                (self.level.chain, self.level.below) = (0, 0);
+                self.level.logical += 1;
+                0
+            }
+            "not" | "isnull" | "notnull" | "collate" | "at" | "operator" => 1,
+            "is" => 2,
+            "between" => {
+                self.level.between += 1;
+                3
+            }
+            "like" | "ilike" | "similar" | "in" | "case" => 3,
+            _ => 0,
+        }
     }
 }
 

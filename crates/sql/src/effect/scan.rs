@@ -75,15 +75,15 @@ fn function(analysis: &mut Analysis<'_>, token: &Token<'_>, schema: Option<&str>
         analysis.opaque(format!("function {name} in {construct}"), Arc::clone(&name), Some(token.position));
     };
     match functions::built_in(&token.value) {
-        Some(Known::Pure) => {}
-        Some(Known::Acts { effect, .. }) => analysis.effect(effect, Arc::clone(&name)),
-        Some(Known::Opaque(effect)) => {
+        Known::Pure => {}
+        Known::Acts { effect, .. } => analysis.effect(effect, Arc::clone(&name)),
+        Known::Opaque(effect) => {
             if let Some(effect) = effect {
                 analysis.effect(effect, Arc::clone(&name));
             }
             opaque(analysis);
         }
-        Some(Known::Setting) | None => opaque(analysis),
+        Known::Setting => opaque(analysis),
     }
 }
 

@@ -23,10 +23,14 @@ pub enum Known {
     Opaque(Option<Effect>),
 }
 
-/// What is known of a function of `pg_catalog` or `information_schema`; `None` for one that is not listed: its reads can't be named.
-pub fn built_in(name: &str) -> Option<Known> {
+/// What is known of a function of `pg_catalog` or `information_schema`. One that isn't listed may do anything.
+pub fn built_in(name: &str) -> Known {
     static TABLE: OnceLock<HashMap<&'static str, Known>> = OnceLock::new();
-    TABLE.get_or_init(table).get(name).copied()
+    TABLE.get_or_init(table).get(name).copied().unwrap_or({
+        // The many counters behind the statistics views only read.
+        let counter = name.starts_with("pg_stat_get_");
+        Known::Opaque(if counter { None } else { Some(Effect::Call) })
+    })
 }
 
 /// What an extension's function reaches that the catalog doesn't tell: other servers (`dblink`, `postgres_fdw`) and files (`adminpack`, `file_fdw`).
@@ -81,19 +85,21 @@ mod tests {
             "format_type",
             "version",
         ] {
-            assert_eq!(built_in(name), Some(Known::Pure), "{name}");
+            assert_eq!(built_in(name), Known::Pure, "{name}");
         }
     }
 
     #[test]
     fn what_reads_or_does_more_is_named_as_such() {
-        assert_eq!(built_in("pg_notify"), Some(Known::Acts { effect: Effect::Session, bounded: true }));
-        assert_eq!(built_in("nextval"), Some(Known::Acts { effect: Effect::Update, bounded: true }));
-        assert_eq!(built_in("pg_read_file"), Some(Known::Opaque(Some(Effect::File))));
-        assert_eq!(built_in("pg_terminate_backend"), Some(Known::Opaque(Some(Effect::Server))));
-        assert_eq!(built_in("query_to_xml"), Some(Known::Opaque(None)));
-        assert_eq!(built_in("pg_stat_get_activity"), None);
-        assert_eq!(built_in("set_config"), Some(Known::Setting));
+        assert_eq!(built_in("pg_notify"), Known::Acts { effect: Effect::Session, bounded: true });
+        assert_eq!(built_in("nextval"), Known::Acts { effect: Effect::Update, bounded: true });
+        assert_eq!(built_in("pg_read_file"), Known::Opaque(Some(Effect::File)));
+        assert_eq!(built_in("pg_terminate_backend"), Known::Opaque(Some(Effect::Server)));
+        assert_eq!(built_in("pg_table_size"), Known::Opaque(None));
+        assert_eq!(built_in("query_to_xml"), Known::Opaque(Some(Effect::Call)));
+        assert_eq!(built_in("pg_stat_get_activity"), Known::Opaque(None));
+        assert_eq!(built_in("some_new_function"), Known::Opaque(Some(Effect::Call)));
+        assert_eq!(built_in("set_config"), Known::Setting);
         assert_eq!(extension_effect("dblink_exec"), Some(Effect::Outbound));
     }
 

@@ -262,18 +262,17 @@ impl<'a> Analysis<'a> {
             return;
         }
         match functions::built_in(&function.name) {
-            Some(Known::Pure) => {}
-            Some(Known::Acts { effect, bounded }) => {
+            Known::Pure => {}
+            Known::Acts { effect, bounded } => {
                 self.effect_on(EffectOn { effect, object: Arc::clone(&function.qualified), bounded, columns: Vec::new() });
             }
-            Some(Known::Setting) => self.setting_call(function, arguments, position),
-            Some(Known::Opaque(effect)) => {
+            Known::Setting => self.setting_call(function, arguments, position),
+            Known::Opaque(effect) => {
                 if let Some(effect) = effect {
                     self.effect(effect, Arc::clone(&function.qualified));
                 }
                 self.opaque(construct, Arc::clone(&function.qualified), position);
             }
-            None => self.opaque(construct, Arc::clone(&function.qualified), position),
         }
     }
 

@@ -73,7 +73,10 @@ kinds! {
     "event trigger" "EVENT TRIGGER" DefineCode global;
     "operator class" "OPERATOR CLASS" DefineCode;
     "operator family" "OPERATOR FAMILY" DefineCode;
-    "text search" "TEXT SEARCH" Define;
+    "text search configuration" "TEXT SEARCH CONFIGURATION" Define;
+    "text search dictionary" "TEXT SEARCH DICTIONARY" Define;
+    "text search parser" "TEXT SEARCH PARSER" DefineCode;
+    "text search template" "TEXT SEARCH TEMPLATE" DefineCode;
     "trusted language" "LANGUAGE" DefineCode global;
     "procedural language" "LANGUAGE" DefineCode global;
     "trusted procedural language" "LANGUAGE" DefineCode global;
