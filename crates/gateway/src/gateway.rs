@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::JoinHandle,
     time::Duration,
@@ -119,6 +119,7 @@ impl Gateway {
             hash_key,
             registry: Arc::default(),
             metrics: parts.metrics,
+            clients: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
         });
         for (state, asked) in watched {

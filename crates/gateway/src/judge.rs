@@ -9,7 +9,7 @@ use std::{
 
 use querygate_mask::Rendering;
 use querygate_policy::{Decision, LiteralKey, MAX_VALUE_BYTES, Refusal, RefusalKind, RoleView};
-use querygate_record::{Barrier, Effect, Principal, TransactionChange, Value, Verdict};
+use querygate_record::{Barrier, CopyDirection, Effect, Principal, TransactionChange, Value, Verdict};
 use querygate_session::{Judge, Judgement, Part};
 use querygate_sql::{Limits, analyse, session::Settings, statement::Statement};
 
@@ -197,6 +197,9 @@ impl SessionJudge {
                 return Some(pinned_setting(setting, pinned));
             }
         }
+        if let Some(refusal) = judgement.parts.iter().find_map(unmaskable_copy) {
+            return Some(refusal);
+        }
         let masks = judgement.parts.iter().any(|p| !p.masks.fields.is_empty());
         match self.tracked.unrenderable() {
             Some((setting, pinned)) if masks => Some(pinned_setting(setting, pinned)),
@@ -331,6 +334,29 @@ fn changes_catalog(effect: Effect) -> bool {
 
 fn changes_rows(statement: &Statement) -> bool {
     statement.effects.iter().any(|e| !matches!(e.effect, Effect::Read | Effect::Session))
+}
+
+/// A COPY whose rows can't be told apart or rewritten.
+fn unmaskable_copy(part: &Part) -> Option<Refusal> {
+    let copy = part.copy.as_ref()?;
+    if !crate::postgres::masks_any(&part.masks) || copy.direction != CopyDirection::ToStdout {
+        return None;
+    }
+    let (message, hint) = match crate::postgres::copy_codec(copy) {
+        None => ("COPY in this format cannot be masked", "Use the text or CSV format."),
+        // A secret that equals the text for NULL would look like one: a question with an answer.
+        Some(codec) if codec.has_ambiguous_null() => {
+            ("COPY with this text for NULL cannot be masked", "Leave NULL out, or quote all columns with FORCE_QUOTE * in CSV.")
+        }
+        Some(_) => return None,
+    };
+    Some(Refusal {
+        kind: RefusalKind::NotAnalysable,
+        message: message.to_owned(),
+        detail: "A masked column is among those copied.".to_owned(),
+        hint: hint.to_owned(),
+        position: None,
+    })
 }
 
 fn apart(tag: &str) -> Refusal {

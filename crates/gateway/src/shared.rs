@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, atomic::AtomicBool},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize},
+    },
 };
 
 use arc_swap::ArcSwapOption;
@@ -32,6 +35,8 @@ pub struct Shared {
     pub registry: Arc<Registry>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Client sockets that are open.
+    pub clients: AtomicUsize,
     /// New clients are turned away; sessions end when they are idle.
     pub draining: AtomicBool,
 }

@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use crate::{
-    config::{ClientTls, LOGIN_WAIT_MAX},
+    config::{ClientTls, FAREWELL_WAIT_MAX, LOGIN_WAIT_MAX},
     log::now_ns,
     postgres::LoopParts,
     stream::Stream,
@@ -83,6 +83,22 @@ async fn greet_patiently(parts: &LoopParts, socket: TcpStream, address: SocketAd
             }
         }
     }
+}
+
+/// Tells a client that there is no room. It is not read: what it sends first is small enough to be ignored.
+pub async fn turn_away(mut socket: TcpStream) {
+    let mut out = BytesMut::new();
+    let message = "too many connections to the gateway";
+    encode::error(&mut out, &ErrorReport { severity: Severity::Fatal, code: "53300", message, ..ErrorReport::default() });
+    let farewell = async {
+        socket.write_all(&out).await?;
+        socket.shutdown().await?;
+        // Closing with unread bytes would reset the connection before the client has read the answer.
+        let mut ignored = [0_u8; 1024];
+        socket.read(&mut ignored).await
+    };
+    // A client that is gone needs no farewell.
+    let _ = timeout(FAREWELL_WAIT_MAX, farewell).await;
 }
 
 struct Client {
