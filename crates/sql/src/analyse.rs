@@ -64,19 +64,25 @@ pub fn analyse(text: &str, catalog: &Catalog, settings: &Settings, limits: &Limi
 fn understand(text: &str, part: &Part<'_>, catalog: &Catalog, settings: &Settings) -> Statement {
     let mut analysis = Analysis::new(catalog, settings);
     match effect::statement(&mut analysis, text, &part.tokens) {
+        Ok(outcome) if analysis.sets_midway && !analysis.found.tables.is_empty() => {
+            analysis.opaque("function pg_catalog.set_config", "", None);
+            finished(part, outcome, analysis)
+        }
         Ok(outcome) => finished(part, outcome, analysis),
         Err(refusal) => not_understood(part.range.clone(), literals(&part.tokens, &HashMap::default(), false), refusal),
     }
 }
 
-/// Whether a statement rolls back what an earlier one of the text set or made.
+/// Whether a statement takes back what an earlier one of the text set or made.
 fn undone(earlier: &[Statement], statement: &Statement) -> bool {
-    let back = match statement.transaction {
-        TransactionChange::Rollback => true,
-        TransactionChange::Savepoint => statement.tag == "ROLLBACK",
-        _ => false,
-    };
-    back && earlier.iter().any(|held| held.barrier.is_some() || !held.temporary.is_empty())
+    let any = |held: &Statement| held.barrier.is_some() || !held.temporary.is_empty();
+    let local = |held: &Statement| matches!(held.barrier, Barrier::Constant { local: true, .. });
+    match statement.transaction {
+        TransactionChange::Rollback => earlier.iter().any(any),
+        TransactionChange::Savepoint => statement.tag == "ROLLBACK" && earlier.iter().any(any),
+        TransactionChange::Commit => earlier.iter().any(local),
+        TransactionChange::Begin | TransactionChange::None => false,
+    }
 }
 
 /// What a statement sets or makes counts for those after it in the same text.

@@ -51,6 +51,10 @@ pub(crate) struct Analysis<'a> {
     pub(crate) types: HashSet<u32>,
     /// A temporary table's columns may be of any type.
     pub(crate) any_type: bool,
+    /// The next query is a view's own: what its columns compute counts for whoever refers to them.
+    pub(crate) defer: bool,
+    /// It changes a tracked setting in the middle of itself.
+    pub(crate) sets_midway: bool,
     /// The view whose text this is (`view schema.name`), and how many views deep.
     pub(crate) view: Option<Arc<str>>,
     pub(crate) view_depth: usize,
@@ -58,6 +62,13 @@ pub(crate) struct Analysis<'a> {
 
 /// The highest parameter number of the wire protocol.
 const PARAMETERS: usize = 65_535;
+
+impl Found {
+    /// It only reads columns: nothing runs that could show by itself.
+    fn only_reads(&self) -> bool {
+        self.opaque.is_empty() && self.writes.is_empty() && self.effects.iter().all(|effect| effect.effect == Effect::Read)
+    }
+}
 
 impl<'a> Analysis<'a> {
     pub(crate) fn new(catalog: &'a Catalog, settings: &'a Settings) -> Analysis<'a> {
@@ -72,6 +83,8 @@ impl<'a> Analysis<'a> {
             barrier: Barrier::None,
             types: HashSet::default(),
             any_type: false,
+            defer: false,
+            sets_midway: false,
             view: None,
             view_depth: 0,
         }
@@ -211,6 +224,13 @@ impl<'a> Analysis<'a> {
         }
     }
 
+    /// Does something whose findings are kept apart.
+    pub(crate) fn apart<T>(&mut self, act: impl FnOnce(&mut Self) -> T) -> (T, Found) {
+        let outside = std::mem::take(&mut self.found);
+        let result = act(self);
+        (result, std::mem::replace(&mut self.found, outside))
+    }
+
     /// Takes over what another analysis (a view's) found.
     pub(crate) fn absorb(&mut self, found: &Found) {
         for effect in &found.effects {
@@ -237,6 +257,21 @@ impl<'a> Analysis<'a> {
         for function in &found.functions {
             self.function(function);
         }
+    }
+
+    /// Attaches to a view's column what computing it does; what does more than read counts at once.
+    pub(crate) fn attach(&mut self, mut value: Value, found: Found) -> Value {
+        // The server computes volatile functions though nobody asks, and a set decides how many rows there are.
+        let shows = |name: &Arc<str>| {
+            let bare = name.rsplit('.').next().unwrap_or(name);
+            self.catalog.functions(bare).any(|function| function.set || function.volatility == 'v')
+        };
+        if !found.only_reads() || found.functions.iter().any(shows) {
+            self.absorb(&found);
+            return value;
+        }
+        value.deferred = Some(Arc::new(found));
+        value
     }
 
     fn within_view(&self, construct: Arc<str>) -> Arc<str> {

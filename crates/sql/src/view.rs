@@ -43,6 +43,7 @@ fn expand(analysis: &Analysis<'_>, relation: &Relation, text: &str) -> Result<Vi
     let mut inside = Analysis::new(analysis.catalog, &settings);
     inside.view = Some(format!("{kind} {}", relation.qualified).into());
     inside.view_depth = analysis.view_depth + 1;
+    inside.defer = true;
     let query = parser::query(text)?;
     let result = inside.query(&query, &Scope::default())?;
     if result.open {

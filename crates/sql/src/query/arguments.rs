@@ -109,11 +109,11 @@ impl Analysis<'_> {
         };
         match settings::change(&name) {
             Change::Listed => self.effect(Effect::Session, name),
-            // It takes effect in the middle of its own statement, so nothing else of it could be relied on.
+            // It takes effect in the middle of its own statement, so that may read no table.
             Change::Tracked => {
                 self.barrier = Barrier::Unknown;
                 self.effect(Effect::Session, name);
-                self.opaque(construct, "", position);
+                self.sets_midway = true;
             }
             Change::Pinned(values) if text(1).is_some_and(|value| values.contains(&value.to_ascii_lowercase().as_str())) => {
                 self.effect(Effect::Session, name);

@@ -140,7 +140,7 @@ impl Analysis<'_> {
         }
         let ty = match rows.columns.as_slice() {
             [column] => column.value.ty,
-            _ => Ty::Any,
+            _ => Ty::Oid(oid::RECORD),
         };
         Ok(Value::derived(ty, rows.columns.iter().map(|column| &column.value)))
     }

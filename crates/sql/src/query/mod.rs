@@ -44,10 +44,12 @@ impl Analysis<'_> {
         if for_clause.is_some() || settings.is_some() || format_clause.is_some() || !pipe_operators.is_empty() {
             return Err(self.unsupported("clause of another dialect", query.span()));
         }
+        let defer = std::mem::take(&mut self.defer) && order_by.is_none() && limit_clause.is_none() && fetch.is_none();
         let mut scope = outer.inner(From::default());
         if let Some(with) = with {
             self.with(with, &mut scope)?;
         }
+        self.defer = defer && matches!(&**body, SetExpr::Select(_));
         let rows = match &**body {
             SetExpr::Select(select) => self.select(select, order_by.as_ref(), &scope)?,
             other => {

@@ -20,8 +20,14 @@ impl Analysis<'_> {
     pub(crate) fn identifier(&mut self, ident: &Ident, scope: &Scope<'_>) -> Result<Value, Refusal> {
         let name = fold(ident);
         let position = self.position(ident.span);
-        if ident.quote_style.is_none() && &*name == "default" {
-            return Ok(Value::constant(Ty::Any));
+        if ident.quote_style.is_none() {
+            match &*name {
+                "default" => return Ok(Value::constant(Ty::Any)),
+                "current_schema" | "current_catalog" | "current_role" | "current_user" | "session_user" | "system_user" | "user" => {
+                    return Ok(Value::constant(Ty::Oid(oid::NAME)));
+                }
+                _ => {}
+            }
         }
         let mut beyond_open = false;
         for level in scope.levels() {
@@ -109,7 +115,7 @@ impl Analysis<'_> {
         for column in &item.columns {
             self.column_read(&column.value);
         }
-        Value { ty: item.row_type, source: Source::Row(item.columns.as_slice().into()), slots: Vec::new(), position }
+        Value { ty: item.row_type, source: Source::Row(item.columns.as_slice().into()), slots: Vec::new(), position, deferred: None }
     }
 
     /// A resolved reference: its columns are read.

@@ -18,12 +18,13 @@ use crate::{
 impl Analysis<'_> {
     pub(crate) fn select(&mut self, select: &Select, order_by: Option<&OrderBy>, outer: &Scope<'_>) -> Result<Rows, Refusal> {
         self.refuse_foreign_clauses(select)?;
+        let defer = std::mem::take(&mut self.defer) && is_row_by_row(select);
         let from = self.from_list(&select.from, outer)?;
         let scope = outer.inner(from);
         if let Some(condition) = &select.selection {
             self.condition(condition, &scope, "WHERE")?;
         }
-        let rows = self.select_list(&select.projection, &scope)?;
+        let rows = if defer { self.deferred_list(&select.projection, &scope)? } else { self.select_list(&select.projection, &scope)? };
         self.group_by(&select.group_by, &rows, &scope)?;
         if let Some(condition) = &select.having {
             self.condition(condition, &scope, "HAVING")?;
@@ -97,6 +98,27 @@ impl Analysis<'_> {
         if rows.open {
             // Where in the result the known columns stand can't be said.
             rows.columns.iter().for_each(|column| self.used(&column.value, "* of a temporary table"));
+        }
+        Ok(rows)
+    }
+
+    /// A view's select list: each column is computed only for whoever refers to it.
+    fn deferred_list(&mut self, items: &[SelectItem], scope: &Scope<'_>) -> Result<Rows, Refusal> {
+        let mut rows = Rows::default();
+        for item in items {
+            let (list, found) = self.apart(|analysis| analysis.select_list(std::slice::from_ref(item), scope));
+            let mut list = list?;
+            match list.columns.pop() {
+                Some(column) if list.columns.is_empty() && !list.open => {
+                    let value = self.attach(column.value, found);
+                    rows.columns.push(Column { value, ..column });
+                }
+                last => {
+                    self.absorb(&found);
+                    rows.columns.extend(list.columns.into_iter().chain(last));
+                    rows.open |= list.open;
+                }
+            }
         }
         Ok(rows)
     }
@@ -260,4 +282,10 @@ impl Analysis<'_> {
         self.no_rows = true;
         Ok(rows)
     }
+}
+
+/// Nothing but the rows of FROM and WHERE decides what a select list computes, so the server leaves out a column that nobody refers to.
+fn is_row_by_row(select: &Select) -> bool {
+    let grouped = !matches!(&select.group_by, GroupByExpr::Expressions(terms, modifiers) if terms.is_empty() && modifiers.is_empty());
+    !grouped && select.having.is_none() && select.distinct.is_none() && select.into.is_none()
 }

@@ -46,8 +46,16 @@ pub(crate) fn choose<T: Clone>(analysis: &Analysis<'_>, arguments: &[Ty], candid
     if possible.len() <= 1 {
         return possible.pop().map_or(Choice::None, Choice::One);
     }
-    let unclear = |argument: &Ty| matches!(argument, Ty::Any | Ty::Parameter);
-    if arguments.iter().any(unclear) && possible.iter().any(|candidate| !candidate.system) {
+    // A parameter is of a built-in type or left to the server, like a literal: a client that declares one of a user's types is refused.
+    let unclear = |candidate: &Candidate<T>| {
+        !candidate.system
+            && candidate.parameters.iter().zip(arguments).any(|(parameter, argument)| match argument {
+                Ty::Any => true,
+                Ty::Parameter => *parameter < crate::catalog::FIRST_USER_OID,
+                Ty::Oid(_) | Ty::Literal => false,
+            })
+    };
+    if possible.iter().any(unclear) {
         return Choice::Doubt(possible);
     }
     select(analysis, arguments, possible)

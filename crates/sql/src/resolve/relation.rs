@@ -141,6 +141,9 @@ impl<'a> Analysis<'a> {
 
     /// A reference to a relation's column: records what reading it involves.
     pub(crate) fn column_read(&mut self, value: &Value) {
+        if let Some(found) = &value.deferred {
+            self.absorb(found);
+        }
         let Source::Plain { column: id, .. } = value.source else { return };
         self.read(id);
         if let Ty::Oid(oid) = value.ty {
@@ -192,6 +195,7 @@ fn own_columns(relation: &Relation) -> Vec<Column> {
             source: Source::Plain { column: column.id, nullable_side: false },
             slots: Vec::new(),
             position: None,
+            deferred: None,
         },
     });
     own.collect()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use querygate_record::Position;
 
 use super::Ty;
-use crate::statement::ColumnId;
+use crate::{analysis::Found, statement::ColumnId};
 
 /// What an expression's value is.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ pub(crate) struct Value {
     /// Literals and parameters in it that belong to no column yet.
     pub slots: Vec<Slot>,
     pub position: Option<Position>,
+    /// A view's column: what computing it does, which counts once something refers to it.
+    pub deferred: Option<Arc<Found>>,
 }
 
 /// Where a value comes from.
@@ -42,7 +44,7 @@ pub(crate) enum Slot {
 impl Value {
     /// A value that no column goes into.
     pub(crate) fn constant(ty: Ty) -> Value {
-        Value { ty, source: Source::Derived(Arc::new([])), slots: Vec::new(), position: None }
+        Value { ty, source: Source::Derived(Arc::new([])), slots: Vec::new(), position: None, deferred: None }
     }
 
     /// A value computed from others.
@@ -53,7 +55,7 @@ impl Value {
             value.add_columns(&mut columns);
             slots.extend(value.slots.iter().copied());
         }
-        Value { ty, source: Source::Derived(columns.into()), slots, position: None }
+        Value { ty, source: Source::Derived(columns.into()), slots, position: None, deferred: None }
     }
 
     /// The table columns that it comes from.

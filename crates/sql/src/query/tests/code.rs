@@ -43,6 +43,9 @@ fn a_user_s_overload_that_can_t_take_the_argument_doesn_t_count() {
     for text in [
         "SELECT upper(full_name) FROM customers",
         "SELECT upper('abc')",
+        "SELECT upper($1)",
+        "SELECT current_schema, pg_catalog.set_config('search_path', '', false)",
+        "SELECT id FROM orders WHERE (status, customer_id) IN (SELECT status, customer_id FROM orders)",
         "SELECT upper(full_name || 'x') FROM customers",
         "SELECT upper(max(full_name)) FROM customers",
         "SELECT upper(coalesce(full_name, 'x')) FROM customers",
@@ -70,7 +73,8 @@ fn what_the_server_s_own_functions_reach_is_known() {
     assert_eq!(opaque("SELECT reltuples FROM pg_class"), ["system column pg_catalog.pg_class"].map(|s| format!("{s}.reltuples")));
     assert!(opaque("SELECT relname FROM pg_class").is_empty());
     assert!(opaque("SELECT current_setting('search_path'), current_user, current_date").is_empty());
-    assert_eq!(opaque("SELECT set_config('search_path', 'staff', false)"), ["function pg_catalog.set_config"]);
+    assert_eq!(opaque("SELECT set_config('search_path', 'staff', false) FROM pad"), ["function pg_catalog.set_config"]);
+    assert_eq!(opaque("SELECT set_config('search_path' || '', 'staff', false)"), ["function pg_catalog.set_config"]);
 }
 
 #[test]

@@ -117,6 +117,13 @@ fn inside_a_view_a_use_is_named_after_it() {
     assert_eq!(uses_of("customers.credit_limit", "SELECT id FROM rich"), ["view public.rich: WHERE"]);
     assert_eq!(uses_of("customers.birth_date", "SELECT label FROM adults"), ["view public.adults: operator <"]);
     assert!(uses_of("customers.birth_date", "SELECT people FROM decade_counts").iter().all(|used| used.starts_with("view public.decade_counts: ")));
+    // A column that a view computes counts for whoever refers to it.
+    assert_eq!(uses_of("customers.birth_date", "SELECT who FROM adults"), [""; 0]);
+    assert_eq!(uses_of("customers.birth_date", "SELECT who FROM adults WHERE label = 'older'"), ["view public.adults: operator <"]);
+    assert!(!uses_of("customers.birth_date", "SELECT * FROM adults").is_empty());
+    assert!(!uses_of("customers.birth_date", "SELECT a FROM adults a").is_empty());
+    assert!(!uses_of("customers.birth_date", "SELECT x.l FROM (SELECT who, label AS l FROM adults) x").is_empty());
+    assert!(!uses_of("customers.birth_date", "SELECT 1 FROM adults a JOIN (SELECT 'older' AS label) b USING (label)").is_empty());
     let statement = one("SELECT id FROM rich");
     let names: Vec<&str> = statement.tables.iter().map(|table| &*table.name).collect();
     assert_eq!(names, ["public.rich", "public.customers"]);
