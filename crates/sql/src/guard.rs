@@ -176,7 +176,10 @@ impl Shape {
         self.level.chain += if self.run > 2 { PREFIX } else { cost };
         let path: usize = self.outer.iter().map(Level::above).sum::<usize>() + self.level.height();
         if path > limits.operators {
-            return Err(too_complex(&format!("more than {} chained operators", limits.operators), Some(token.position)));
+            return Err(too_complex(
+                &format!("more than {} chained operators", limits.operators),
+                Some(token.position),
+            ));
         }
         Ok(())
     }

@@ -124,24 +124,28 @@ fn table(analysis: &mut Analysis<'_>, reader: &mut Reader<'_, '_>, temporary: bo
     Ok(outcome)
 }
 
-/// Tables that a new table takes its form from, is a part of, or points to. A part and a pointer change what the other table does.
+/// Tables that a new table takes its form from, is a part of, or points to. Parts and children change what the other table does.
 fn referenced(analysis: &mut Analysis<'_>, body: &[Token<'_>]) {
     let mut reader = Reader::new(body);
+    let copies = body.iter().any(|token| token.is_word("including"));
     while !reader.is_done() {
-        let written = reader.eat("partition of");
-        if written || reader.eat("references") || reader.eat("like") || reader.eat("inherits") {
-            reader.eat_mark("(");
-            let Ok(names) = reader.tables() else { continue };
-            for name in names {
-                if let Some(relation) = objects::relation(analysis, &name).relation {
-                    analysis.table(relation, written);
-                    if written {
-                        analysis.effect(Effect::Define, Arc::clone(&relation.qualified));
-                    }
-                }
-            }
-        } else {
+        let joins = reader.eat("partition of") || reader.eat("inherits");
+        let like = !joins && reader.eat("like");
+        if !joins && !like && !reader.eat("references") {
             reader.next();
+            continue;
+        }
+        reader.eat_mark("(");
+        let Ok(names) = reader.tables() else { continue };
+        for name in names {
+            let Some(relation) = objects::relation(analysis, &name).relation else { continue };
+            analysis.table(relation, joins);
+            if joins {
+                analysis.effect(Effect::Define, Arc::clone(&relation.qualified));
+            }
+            if like || joins {
+                analysis.formed_like(relation, copies || joins, Some(name.position));
+            }
         }
     }
 }

@@ -113,6 +113,12 @@ fn truncate(analysis: &mut Analysis<'_>, reader: &mut Reader<'_, '_>) -> Result<
             let function = analysis.catalog.function_name(trigger.function);
             analysis.call(format!("trigger {} on {}", trigger.name, table.qualified), function, None);
         }
+        for child in analysis.catalog.children(table.oid) {
+            if let Some(relation) = analysis.catalog.relation(*child).filter(|r| !tables.iter().any(|t| t.oid == r.oid))
+            {
+                tables.push(relation);
+            }
+        }
         if cascade {
             for (referencing, _) in &table.referenced_by {
                 if let Some(relation) =

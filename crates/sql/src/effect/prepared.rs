@@ -77,21 +77,19 @@ fn prepare<'a>(analysis: &mut Analysis<'a>, reader: &mut Reader<'_, '_>) -> Resu
 
 /// A parameter of a user's type could bring a user's cast or operator with it.
 fn built_in_types(analysis: &Analysis<'_>, types: &[Token<'_>]) -> Result<(), Refusal> {
-    for pair in types.windows(2).map(|pair| (pair.first(), pair.last())).chain([(None, types.first())]) {
-        let (Some(token), qualifier) = (pair.1, pair.0.filter(|t| t.is("."))) else { continue };
-        let built_in = qualifier.is_none()
-            && token.name().is_none_or(|name| {
-                analysis
-                    .catalog
-                    .type_on_path(&analysis.settings.search_path, name)
-                    .is_none_or(|held| held.oid < FIRST_USER_OID)
-            });
-        if !built_in {
-            return Err(unsupported(
-                "PREPARE with a parameter of such a type",
-                Some(token.position),
-                "leave the types out",
-            ));
+    for item in items(types) {
+        let mut reader = Reader::new(item);
+        let position = reader.peek().map(|t| t.position);
+        let name = reader.name()?;
+        let user = match name.schema() {
+            Some(schema) => schema != "pg_catalog",
+            None => analysis
+                .catalog
+                .type_on_path(&analysis.settings.search_path, name.last())
+                .is_some_and(|held| held.oid >= FIRST_USER_OID),
+        };
+        if user {
+            return Err(unsupported("PREPARE with a parameter of such a type", position, "leave the types out"));
         }
     }
     Ok(())
@@ -108,14 +106,16 @@ fn declare<'a>(analysis: &mut Analysis<'a>, reader: &mut Reader<'_, '_>) -> Resu
     Ok(Outcome { outputs: inner.outputs, named: Some(Named::Declare(name)), ..Outcome::tagged("DECLARE CURSOR") })
 }
 
-/// Expressions between commas, each used by the construct.
+/// Expressions between commas, perhaps named, each used by the construct.
 pub(super) fn arguments(
     analysis: &mut Analysis<'_>,
     list: &[Token<'_>],
     construct: &'static str,
 ) -> Result<(), Refusal> {
     for item in items(list) {
-        let expression = parser::whole(item, |parser| parser.parse_expr())?;
+        let named = item.get(1).is_some_and(|t| t.is("=>") || t.is(":="));
+        let value = if named { item.get(2..).unwrap_or_default() } else { item };
+        let expression = parser::whole(value, |parser| parser.parse_expr())?;
         analysis.condition(&expression, &Scope::default(), construct)?;
     }
     Ok(())

@@ -107,6 +107,8 @@ fn undoing_a_setting_is_a_barrier() {
     let last = |text: &str| analyse(text, shop(), &settings(), &Limits::default()).pop().unwrap().barrier;
     assert_eq!(last("BEGIN; SET search_path = staff; ROLLBACK"), Barrier::Unknown);
     assert_eq!(last("BEGIN; SAVEPOINT a; SET datestyle = German; ROLLBACK TO a"), Barrier::Unknown);
+    assert_eq!(last("BEGIN; SET LOCAL search_path = staff; COMMIT"), Barrier::Unknown);
+    assert_eq!(last("BEGIN; SET search_path = staff; COMMIT"), Barrier::None);
     assert_eq!(last("BEGIN; SELECT 1; ROLLBACK"), Barrier::None);
 }
 
@@ -182,6 +184,8 @@ fn temporary_objects_are_session_and_named() {
             "{text}"
         );
     }
+    assert!(one("CREATE TEMP TABLE t (LIKE tickets)").opaque.is_empty());
+    assert_eq!(effects("CREATE TEMP TABLE t () INHERITS (pad)"), ["session pg_temp.t", "define public.pad"]);
     let made = Settings { temporary: vec!["t".to_owned(), "pad".to_owned()], ..settings() };
     for text in ["DROP TABLE t", "ALTER TABLE t ADD x int", "TRUNCATE t", "CREATE INDEX ON t (x)"] {
         assert_eq!(shown(&under(text, &made), text), ["session pg_temp.t"]);
@@ -199,6 +203,8 @@ fn code_in_definitions_is_found() {
         ("CREATE TEMP TABLE t (s text DEFAULT pg_read_file('x'))", "pg_catalog.pg_read_file"),
         ("CREATE INDEX ON customers ((customers.tail))", "public.tail"),
         ("CREATE TYPE x AS (limited big_spender)", "public.known_limit"),
+        ("CREATE TEMP TABLE t (LIKE tickets INCLUDING DEFAULTS)", "public.cust_ssn"),
+        ("CREATE TEMP TABLE t (LIKE ratings INCLUDING ALL)", "public.known_limit"),
     ] {
         let statement = one(text);
         assert!(statement.opaque.iter().any(|opaque| &*opaque.object == code), "{text}: {:?}", statement.opaque);
@@ -278,6 +284,8 @@ fn names_that_sql_keeps_are_told() {
         assert_eq!(statement.named, Some(named), "{text}");
     }
     assert_eq!(one("PREPARE p AS SELECT ssn FROM customers").outputs.unwrap().len(), 1);
+    assert!(one("PREPARE p (pg_catalog.oid, text[]) AS SELECT $1, $2").unanalysed.is_none());
+    assert!(one("CALL tell(cid => 3)").unanalysed.is_none());
     assert!(one("PREPARE p (cust_ref) AS SELECT $1::text").unanalysed.is_some());
     assert!(!one("EXECUTE p((SELECT ssn FROM customers LIMIT 1))").uses.is_empty());
 }

@@ -8,7 +8,7 @@ use querygate_record::{Effect, Position};
 use super::Target;
 use crate::{
     analysis::Analysis,
-    catalog::{Column, Constraint, ConstraintKind, Relation, RuleEvent},
+    catalog::{Column, Constraint, ConstraintKind, Index, Relation, RuleEvent},
     statement::EffectOn,
 };
 
@@ -64,6 +64,33 @@ impl<'a> Analysis<'a> {
         }
     }
 
+    /// A new table with the columns of this one: values of it run their types' code and, if `whole`, that of defaults, checks and indexes.
+    pub(crate) fn formed_like(&mut self, relation: &Relation, whole: bool, position: Option<Position>) {
+        for column in &relation.columns {
+            self.type_code(column.type_oid, position);
+            if whole && column.generated {
+                self.generated(relation, column, Event::Insert, &[], position);
+            } else if whole {
+                self.default_of(relation, column, position);
+            }
+        }
+        if whole {
+            for constraint in &relation.constraints {
+                self.constraint(relation, constraint, Event::Insert, &[], position);
+            }
+            for index in &relation.indexes {
+                self.index_code(relation, index, position);
+            }
+        }
+    }
+
+    fn index_code(&mut self, table: &Relation, index: &Index, position: Option<Position>) {
+        for function in &index.functions {
+            let name = self.catalog.function_name(*function);
+            self.call(format!("index {} of {}", index.name, table.qualified), name, position);
+        }
+    }
+
     fn on_table(&mut self, table: &'a Relation, event: Event, names: &[Arc<str>], position: Option<Position>) {
         let wrote = |column: &Column| names.contains(&column.name);
         for rule in table.rules.iter().filter(|rule| rule.event == rule_event(event)) {
@@ -98,10 +125,7 @@ impl<'a> Analysis<'a> {
             self.constraint(table, constraint, event, names, position);
         }
         for index in &table.indexes {
-            for function in &index.functions {
-                let name = self.catalog.function_name(*function);
-                self.call(format!("index {} of {}", index.name, table.qualified), name, position);
-            }
+            self.index_code(table, index, position);
             if index.unique || index.exclusion || index.expressions || index.partial {
                 let construct =
                     if index.unique { format!("unique index {}", index.name) } else { format!("index {}", index.name) };
