@@ -13,6 +13,7 @@ use crate::{
     codec::{Kind, Malformed, Raw},
     index::{SEGMENT_BYTES, SEGMENT_ENTRIES, Segment, Term, key},
     resolve::Resolver,
+    segment::Statement,
     store::{Family, Store, batch_key},
 };
 
@@ -60,8 +61,6 @@ pub(crate) fn progress(store: &Store, chain: ChainId) -> Result<u64, Error> {
     Ok(stored.and_then(|bytes| bytes.try_into().ok()).map_or(1, u64::from_be_bytes))
 }
 
-type StatementKey = (Option<SessionId>, u64);
-
 /// A segment while its entries are read.
 struct Draft {
     chain: ChainId,
@@ -73,10 +72,10 @@ struct Draft {
     /// Sessions with rows here, and the least and greatest number of their statements.
     sessions: HashMap<SessionId, (u64, u64), RandomState>,
     /// Rows without an end so far, oldest first.
-    open: HashMap<StatementKey, VecDeque<u64>, RandomState>,
+    open: HashMap<Statement, VecDeque<u64>, RandomState>,
     /// Where facts and sessions are defined, and entries that belong to rows of earlier segments.
     puts: BTreeMap<Vec<u8>, Vec<u8>>,
-    late: Vec<(StatementKey, u64, bool)>,
+    late: Vec<(Statement, u64, bool)>,
 }
 
 impl Draft {
@@ -162,7 +161,7 @@ impl Draft {
     }
 
     /// Notes an entry that belongs to a row.
-    fn event(&mut self, id: StatementKey, sequence: u64, ends: bool) {
+    fn event(&mut self, id: Statement, sequence: u64, ends: bool) {
         let Some(rows) = self.open.get_mut(&id).filter(|rows| !rows.is_empty()) else {
             self.late.push((id, sequence, ends));
             return;

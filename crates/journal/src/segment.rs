@@ -15,13 +15,16 @@ use crate::{
     store::{Family, Store, read_batch_key},
 };
 
+/// A statement within a chain.
+pub(crate) type Statement = (Option<SessionId>, u64);
+
 /// Entries that are not indexed yet and belong to rows of other segments.
 #[derive(Default)]
 pub(crate) struct Later {
     /// Of the same chain: executions and ends.
     pub events: HashMap<(ChainId, Option<SessionId>, u64), Vec<u64>, RandomState>,
     /// Of any chain: waits for a reviewer and their ends.
-    pub holds: HashMap<(Option<SessionId>, u64), Vec<(ChainId, u64)>, RandomState>,
+    pub holds: HashMap<Statement, Vec<(ChainId, u64)>, RandomState>,
 }
 
 /// Reads one segment; `open` says whether its chain can still grow.
@@ -65,7 +68,7 @@ pub(crate) struct Rows<'a> {
     chain: ChainId,
     open: bool,
     rows: Vec<Row>,
-    running: HashMap<(Option<SessionId>, u64), VecDeque<usize>, RandomState>,
+    running: HashMap<Statement, VecDeque<usize>, RandomState>,
 }
 
 impl Rows<'_> {
@@ -90,7 +93,7 @@ impl Rows<'_> {
         Ok(())
     }
 
-    fn join(&mut self, id: (Option<SessionId>, u64), frame: &Frame<'_>, time_ns: i64, event: Event) {
+    fn join(&mut self, id: Statement, frame: &Frame<'_>, time_ns: i64, event: Event) {
         let ends = matches!(event, Event::End(_));
         if !ends && !matches!(event, Event::Execute) {
             return;

@@ -56,6 +56,12 @@ const TABLE_BLOCK_BYTES: usize = 32 << 10;
 const DIARY_FILES: usize = 4;
 const DIARY_BYTES: usize = 4 << 20;
 
+/// A key and its value.
+pub(crate) type Pair = (Box<[u8]>, Box<[u8]>);
+
+/// The number of a batch's first entry, and its value.
+pub(crate) type Batch = (u64, Box<[u8]>);
+
 pub(crate) struct Store {
     db: DB,
     folder: PathBuf,
@@ -149,7 +155,7 @@ impl Store {
         family: Family,
         from: &[u8],
         prefix: &'a [u8],
-    ) -> Result<impl Iterator<Item = Result<(Box<[u8]>, Box<[u8]>), Error>> + use<'a>, Error> {
+    ) -> Result<impl Iterator<Item = Result<Pair, Error>> + use<'a>, Error> {
         let mut options = ReadOptions::default();
         options.set_total_order_seek(true);
         let iterator =
@@ -160,14 +166,14 @@ impl Store {
     }
 
     /// The last pair whose key is at most `key` and starts with `prefix`.
-    pub fn last_at(&self, family: Family, key: &[u8], prefix: &[u8]) -> Result<Option<(Box<[u8]>, Box<[u8]>)>, Error> {
+    pub fn last_at(&self, family: Family, key: &[u8], prefix: &[u8]) -> Result<Option<Pair>, Error> {
         let mut iterator = self.db.iterator_cf(self.family(family)?, IteratorMode::From(key, Direction::Reverse));
         let pair = iterator.next().transpose().map_err(Error::read)?;
         Ok(pair.filter(|(key, _)| key.starts_with(prefix)))
     }
 
     /// The first pair at or after `key`.
-    pub fn first_at(&self, family: Family, key: &[u8]) -> Result<Option<(Box<[u8]>, Box<[u8]>)>, Error> {
+    pub fn first_at(&self, family: Family, key: &[u8]) -> Result<Option<Pair>, Error> {
         let mut iterator = self.db.iterator_cf(self.family(family)?, IteratorMode::From(key, Direction::Forward));
         iterator.next().transpose().map_err(Error::read)
     }
@@ -198,7 +204,7 @@ impl Store {
     }
 
     /// The batch that should hold an entry, with the number of its first one.
-    pub fn batch_at(&self, chain: ChainId, sequence: u64) -> Result<Option<(u64, Box<[u8]>)>, Error> {
+    pub fn batch_at(&self, chain: ChainId, sequence: u64) -> Result<Option<Batch>, Error> {
         let pair = self.last_at(Family::Batches, &batch_key(chain, sequence), chain.0.as_bytes())?;
         let Some((key, value)) = pair else { return Ok(None) };
         let (_, first) = read_batch_key(&key).ok_or_else(|| self.damaged("a batch has an impossible key"))?;
@@ -210,7 +216,7 @@ impl Store {
         &'a self,
         chain: &'a ChainId,
         first: u64,
-    ) -> Result<impl Iterator<Item = Result<(u64, Box<[u8]>), Error>> + use<'a>, Error> {
+    ) -> Result<impl Iterator<Item = Result<Batch, Error>> + use<'a>, Error> {
         let pairs = self.scan(Family::Batches, &batch_key(*chain, first), chain.0.as_bytes())?;
         Ok(pairs.map(move |pair| {
             let (key, value) = pair?;

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
-use querygate_record::SessionId;
 use uuid::Uuid;
 
 use crate::{
@@ -15,7 +14,7 @@ use crate::{
     indexer,
     resolve::{Resolver, with_entry},
     run,
-    segment::Later,
+    segment::{Later, Statement},
     store::Store,
 };
 
@@ -128,7 +127,7 @@ struct TailReader {
     chain: ChainId,
     next: u64,
     times: Option<(i64, i64)>,
-    running: HashMap<(Option<SessionId>, u64), u64, RandomState>,
+    running: HashMap<Statement, u64, RandomState>,
 }
 
 impl TailReader {
