@@ -21,7 +21,7 @@ use crate::{
 pub async fn watch(
     database: Arc<DatabaseState>,
     journal: Journal,
-    mut asked: mpsc::Receiver<oneshot::Sender<()>>,
+    mut asked: mpsc::Receiver<oneshot::Sender<bool>>,
     every: Duration,
 ) {
     let mut ticks = interval(every);
@@ -45,10 +45,10 @@ pub async fn watch(
         while let Ok(request) = asked.try_recv() {
             waiting.push(request);
         }
-        watcher.look().await;
+        let seen = watcher.look().await;
         for request in waiting {
             // Whoever asked may be gone.
-            let _ = request.send(());
+            let _ = request.send(seen);
         }
     }
 }
@@ -61,7 +61,8 @@ struct Watcher {
 }
 
 impl Watcher {
-    async fn look(&mut self) {
+    /// False if the catalog could not be read.
+    async fn look(&mut self) -> bool {
         // A broken connection is noticed at the question: once more over a new one.
         let mut result = self.refresh().await;
         if result.is_err() && self.connection.take().is_some() {
@@ -73,7 +74,10 @@ impl Watcher {
                 tracing::warn!(database = %self.database.settings.name, why, "the catalog can't be read");
             }
             self.database.trouble.store(Arc::new(why));
+            return false;
         }
+        self.database.seen();
+        true
     }
 
     async fn refresh(&mut self) -> Result<(), String> {
@@ -94,7 +98,7 @@ impl Watcher {
         let bound = policy.bind(&Arc::new(catalog), self.database.settings.mode, current.as_ref().map(|w| &w.bound));
         self.report_problems(&bound);
         tracing::info!(database = %self.database.settings.name, catalog = bound.catalog().version(), "catalog read");
-        self.database.world.store(Some(Arc::new(World::new(bound))));
+        self.database.world.store(Some(Arc::new(World::new(bound, self.database.settings.mode))));
         self.database.trouble.store(Arc::new(String::new()));
         self.fingerprint = fingerprint;
         Ok(())

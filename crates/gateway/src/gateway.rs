@@ -228,7 +228,7 @@ impl Gateway {
 fn database_state(
     settings: Database,
     policies: &PolicySet,
-) -> Result<(Arc<DatabaseState>, mpsc::Receiver<tokio::sync::oneshot::Sender<()>>), StartError> {
+) -> Result<(Arc<DatabaseState>, mpsc::Receiver<tokio::sync::oneshot::Sender<bool>>), StartError> {
     let settings = Arc::new(settings);
     let upstream = Upstream { database: settings.clone(), tls: tls::client_config(&settings.tls)? };
     let (refresh, asked) = mpsc::channel(REFRESH_QUEUE);

@@ -4,12 +4,12 @@ use std::{
     cell::RefCell,
     rc::Rc,
     sync::{Arc, OnceLock},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use querygate_mask::Rendering;
-use querygate_policy::{Decision, LiteralKey, MAX_VALUE_BYTES, Refusal, RefusalKind, RoleView};
-use querygate_record::{Barrier, CopyDirection, Effect, Principal, TransactionChange, Value, Verdict};
+use querygate_policy::{Bound, Decision, LiteralKey, Refusal, RefusalKind, RoleView, Together};
+use querygate_record::{Barrier, CopyDirection, Effect, Facts, Principal, TransactionChange, Value, Verdict};
 use querygate_session::{Judge, Judgement, Part};
 use querygate_sql::{Limits, analyse, session::Settings, statement::Statement};
 
@@ -55,8 +55,18 @@ pub struct SessionJudge {
     limits: Limits,
     metrics: Arc<Metrics>,
     setting_changed_in_transaction: bool,
-    /// A statement changed the catalog: look at it before the next judgement.
-    pub catalog_stale: bool,
+    catalog: Seen,
+}
+
+/// Whether the catalog is as this session's statements left it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    /// As far as is known.
+    Current,
+    /// A statement changed it: look at it before the next judgement.
+    Changed,
+    /// It could not be looked at: the next judgement refuses.
+    Unreadable,
 }
 
 impl SessionJudge {
@@ -84,15 +94,20 @@ impl SessionJudge {
             limits,
             metrics,
             setting_changed_in_transaction: false,
-            catalog_stale: false,
+            catalog: Seen::Current,
         };
         judge.restamp();
         judge
     }
 
-    /// Whether something is masked from the principal.
-    pub fn is_masked(&self) -> bool {
-        self.view.is_masked()
+    /// Whether the catalog must be looked at before the next judgement.
+    pub fn wants_catalog(&self) -> bool {
+        self.catalog == Seen::Changed
+    }
+
+    /// The catalog has been looked at, or could not be.
+    pub fn catalog_seen(&mut self, read: bool) {
+        self.catalog = if read { Seen::Current } else { Seen::Unreadable };
     }
 
     /// How instants are written now.
@@ -145,23 +160,24 @@ impl SessionJudge {
         let together: Vec<(&Statement, &Decision)> = statements.iter().zip(&decisions).collect();
         let key = LiteralKey { bytes: &self.hash_key.key, name: &self.hash_key.name };
         let facts = self.world.bound.facts(text, &together, &self.view, key);
-        let strictest = decisions.iter().max_by_key(|d| d.verdict);
+        let all = Together::of(&decisions);
+        let hashed = statements.iter().map(|s| self.world.bound.hashed_parameters(s, &self.view));
         let mut judgement = Judgement {
             text: text.into(),
             stamp: self.stamp,
-            verdict: strictest.map_or(Verdict::Allow, |d| d.verdict),
-            refusal: strictest.and_then(|d| d.refusal.clone()),
-            rule: strictest.map_or_else(|| Arc::from(""), |d| d.rule.clone()),
-            reviewers: strictest.map(|d| d.reviewers.clone()).unwrap_or_default(),
-            expires: strictest.map(|d| d.expires).unwrap_or_default(),
-            hold_in_transaction: strictest.and_then(|d| d.hold_in_transaction),
-            durable: decisions.iter().any(|d| d.durable),
-            changes: statements.iter().any(changes_rows),
+            verdict: all.as_ref().map_or(Verdict::Allow, |a| a.verdict),
+            refusal: all.as_ref().and_then(|a| a.refusal.clone()),
+            rule: all.as_ref().map_or_else(|| Arc::from(""), |a| a.rule.clone()),
+            reviewers: all.as_ref().map(|a| a.reviewers.clone()).unwrap_or_default(),
+            expires: all.as_ref().map(|a| a.expires).unwrap_or_default(),
+            hold_in_transaction: all.as_ref().and_then(|a| a.hold_in_transaction),
+            durable: all.as_ref().is_some_and(|a| a.durable),
+            changes: all.as_ref().is_some_and(|a| a.changes),
             facts: Arc::new(facts),
             facts_id: OnceLock::new(),
             rewritten: self.tracked.application_name(text, &statements, &self.principal).map(Arc::from),
-            parts: together.iter().map(|(s, d)| part(text, s, d)).collect(),
-            hashed_parameters: self.hashed_parameters(&statements),
+            parts: together.iter().map(|(s, d)| part(s, d)).collect(),
+            hashed_parameters: either(hashed),
         };
         if judgement.verdict != Verdict::Block
             && let Some(refusal) = self.refuse_barrier(&judgement, &statements)
@@ -175,6 +191,42 @@ impl SessionJudge {
         }
         self.metrics.judged(started.elapsed());
         judgement
+    }
+
+    /// The refusal of everything while the catalog can't be read.
+    fn unreadable(&self, text: &str) -> Arc<Judgement> {
+        let refusal = Refusal {
+            kind: RefusalKind::NotAnalysable,
+            message: "cannot be analysed: the database's catalog can't be read".to_owned(),
+            detail: "What the statement would touch is not known for certain.".to_owned(),
+            hint: "Send it again; if this goes on, tell the gateway's administrator.".to_owned(),
+            position: None,
+        };
+        let facts = Facts {
+            text: format!("{} bytes, not analysed", text.len()),
+            effects: vec![(Effect::Unanalysed, Vec::new())],
+            verdict: Some(Verdict::Block),
+            rule: "default: unanalysed".to_owned(),
+            reason: refusal.message.clone(),
+            ..Facts::default()
+        };
+        Arc::new(Judgement {
+            text: text.into(),
+            stamp: self.stamp,
+            verdict: Verdict::Block,
+            refusal: Some(refusal),
+            rule: "default: unanalysed".into(),
+            reviewers: Vec::new(),
+            expires: Duration::ZERO,
+            hold_in_transaction: None,
+            durable: false,
+            changes: false,
+            facts: Arc::new(facts),
+            facts_id: OnceLock::new(),
+            rewritten: None,
+            parts: Vec::new(),
+            hashed_parameters: Arc::default(),
+        })
     }
 
     /// What a text can't be analysed for because a setting changes inside it, or because values are written in a way that masks don't know.
@@ -206,39 +258,21 @@ impl SessionJudge {
             _ => None,
         }
     }
-
-    fn hashed_parameters(&self, statements: &[Statement]) -> Arc<[bool]> {
-        let count = statements.iter().map(|s| s.parameters.len()).max().unwrap_or(0);
-        let hashed = |index: usize| {
-            let columns = statements.iter().filter_map(|s| s.parameters.get(index)).flatten();
-            let mut columns = columns.copied();
-            columns.any(|c| self.world.bound.is_masked_from_somebody(c))
-        };
-        (0..count).map(hashed).collect()
-    }
-
-    fn hashed(&self, bytes: &[u8]) -> String {
-        LiteralKey { bytes: &self.hash_key.key, name: &self.hash_key.name }.hash(bytes)
-    }
-
-    fn value(&self, bytes: &[u8], binary: bool, hashed: bool) -> Value {
-        let key = || self.hash_key.name.to_string();
-        if hashed {
-            return Value::Hashed { hash: self.hashed(bytes), key: key() };
-        }
-        if bytes.len() > MAX_VALUE_BYTES {
-            return Value::Long { length: bytes.len() as u64, hash: self.hashed(bytes), key: key() };
-        }
-        match std::str::from_utf8(bytes) {
-            Ok(text) if !binary => Value::Text(text.to_owned()),
-            _ => Value::Binary(bytes.iter().map(|b| format!("{b:02x}")).collect()),
-        }
-    }
 }
 
 impl Judge for SessionJudge {
     fn judge(&mut self, text: &str) -> Option<Arc<Judgement>> {
-        if self.catalog_stale || !self.follow() {
+        match self.catalog {
+            Seen::Changed => return None,
+            Seen::Unreadable => {
+                // The statement after this one looks again.
+                self.catalog = Seen::Changed;
+                return Some(self.unreadable(text));
+            }
+            Seen::Current if self.database.is_outdated() => return Some(self.unreadable(text)),
+            Seen::Current => {}
+        }
+        if !self.follow() {
             return None;
         }
         let key = self.key(text);
@@ -256,30 +290,30 @@ impl Judge for SessionJudge {
 
     fn is_current(&self, judgement: &Judgement) -> bool {
         let world = self.database.world.load();
-        !self.catalog_stale
+        self.catalog == Seen::Current
+            && !self.database.is_outdated()
             && world.as_ref().is_some_and(|w| Arc::ptr_eq(w, &self.world))
             && judgement.stamp == self.stamp
     }
 
+    fn is_masked(&self) -> bool {
+        self.view.is_masked()
+    }
+
     fn values(&mut self, judgement: &Judgement, formats: &[i16], values: &[Option<&[u8]>]) -> Vec<Value> {
-        let binary = |index: usize| match formats {
-            [] => false,
-            [one] => *one == 1,
-            each => each.get(index) == Some(&1),
+        let format = |index: usize| match formats {
+            [] => 0,
+            [one] => *one,
+            each => each.get(index).copied().unwrap_or(0),
         };
         // Where the text was not analysed, no parameter's column is known.
         let unknown = judgement.hashed_parameters.is_empty() && self.view.is_masked();
-        values
-            .iter()
-            .enumerate()
-            .map(|(index, value)| match value {
-                None => Value::Null,
-                Some(bytes) => {
-                    let hashed = judgement.hashed_parameters.get(index).copied().unwrap_or(unknown);
-                    self.value(bytes, binary(index), hashed)
-                }
-            })
-            .collect()
+        let key = LiteralKey { bytes: &self.hash_key.key, name: &self.hash_key.name };
+        let logged = |(index, value): (usize, &Option<&[u8]>)| {
+            let hashed = judgement.hashed_parameters.get(index).copied().unwrap_or(unknown);
+            Bound::value(*value, format(index), hashed, key)
+        };
+        values.iter().enumerate().map(logged).collect()
     }
 
     fn settings_read(&mut self, row: &[Option<&[u8]>]) -> bool {
@@ -292,7 +326,9 @@ impl Judge for SessionJudge {
     fn completed(&mut self, judgement: &Judgement, index: usize) {
         let Some(part) = judgement.parts.get(index) else { return };
         self.setting_changed_in_transaction |= part.barrier.is_some();
-        self.catalog_stale |= part.defines;
+        if part.defines {
+            self.catalog = Seen::Changed;
+        }
         if !part.temporary.is_empty() {
             self.tracked.add_temporary(&part.temporary);
             self.restamp();
@@ -300,22 +336,24 @@ impl Judge for SessionJudge {
     }
 }
 
-fn part(text: &str, statement: &Statement, decision: &Decision) -> Part {
+fn part(statement: &Statement, decision: &Decision) -> Part {
     Part {
         tag: statement.tag,
         masks: Arc::new(decision.masks.clone()),
         copy: statement.copy.clone(),
-        copy_probe: copy_probe(text, statement),
+        copy_probe: statement.copy_query.clone(),
         transaction: statement.transaction,
-        barrier: statement.barrier.clone(),
+        barrier: barrier(statement),
         named: statement.named.clone(),
         defines: statement.effects.iter().any(|e| changes_catalog(e.effect)),
         temporary: statement.temporary.clone(),
     }
 }
 
-fn copy_probe(_text: &str, statement: &Statement) -> Option<Arc<str>> {
-    statement.copy_query.clone()
+/// Code that was not analysed may change any setting.
+fn barrier(statement: &Statement) -> Barrier {
+    let unknown = statement.effects.iter().any(|e| matches!(e.effect, Effect::Call | Effect::Unanalysed));
+    if unknown && !statement.barrier.is_some() { Barrier::Unknown } else { statement.barrier.clone() }
 }
 
 fn changes_catalog(effect: Effect) -> bool {
@@ -332,8 +370,14 @@ fn changes_catalog(effect: Effect) -> bool {
     )
 }
 
-fn changes_rows(statement: &Statement) -> bool {
-    statement.effects.iter().any(|e| !matches!(e.effect, Effect::Read | Effect::Session))
+/// Parameters that any statement of the text wants hashed.
+fn either(each: impl Iterator<Item = Vec<bool>>) -> Arc<[bool]> {
+    let mut all: Vec<bool> = Vec::new();
+    for hashed in each {
+        all.resize(all.len().max(hashed.len()), false);
+        all.iter_mut().zip(hashed).for_each(|(all, hashed)| *all |= hashed);
+    }
+    all.into()
 }
 
 /// A COPY whose rows can't be told apart or rewritten.
@@ -345,9 +389,10 @@ fn unmaskable_copy(part: &Part) -> Option<Refusal> {
     let (message, hint) = match crate::postgres::copy_codec(copy) {
         None => ("COPY in this format cannot be masked", "Use the text or CSV format."),
         // A secret that equals the text for NULL would look like one: a question with an answer.
-        Some(codec) if codec.has_ambiguous_null() => {
-            ("COPY with this text for NULL cannot be masked", "Leave NULL out, or quote all columns with FORCE_QUOTE * in CSV.")
-        }
+        Some(codec) if codec.has_ambiguous_null() => (
+            "COPY with this text for NULL cannot be masked",
+            "Leave NULL out, or quote all columns with FORCE_QUOTE * in CSV.",
+        ),
         Some(_) => return None,
     };
     Some(Refusal {

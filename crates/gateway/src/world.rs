@@ -4,17 +4,21 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
-use querygate_policy::{Bound, Policy, RoleView};
+use querygate_policy::{Bound, Mode, Policy, RoleView};
 use querygate_record::Principal;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{config::Database, postgres::upstream::Upstream};
+
+/// A catalog that could not be looked at for this long decides nothing any more.
+pub const OUTDATED_AFTER: Duration = Duration::from_secs(60);
 
 /// Role views kept per world: beyond this they are computed anew.
 const VIEWS_MAX: usize = 1024;
@@ -31,11 +35,12 @@ pub struct World {
 
 impl World {
     /// A state of policy and catalog.
-    pub fn new(bound: Bound) -> World {
+    pub fn new(bound: Bound, mode: Mode) -> World {
         let mut hasher = blake3::Hasher::new();
         hasher.update(bound.policy().version().as_bytes());
         hasher.update(&[0]);
         hasher.update(bound.catalog().version().as_bytes());
+        hasher.update(&[u8::from(mode.observe), u8::from(mode.danger_unmasked)]);
         World { bound, version: *hasher.finalize().as_bytes(), views: Mutex::default() }
     }
 
@@ -87,8 +92,11 @@ pub struct DatabaseState {
     /// Why there is no world, when loading failed.
     pub trouble: ArcSwap<String>,
     /// Asks for a look at the catalog now.
-    pub refresh: mpsc::Sender<oneshot::Sender<()>>,
+    pub refresh: mpsc::Sender<oneshot::Sender<bool>>,
     connections: AtomicUsize,
+    /// When the catalog was last known to be current, milliseconds after `started`.
+    seen_ms: AtomicU64,
+    started: Instant,
 }
 
 /// A place among a database's connections, given back on drop.
@@ -101,7 +109,7 @@ impl DatabaseState {
         settings: Arc<Database>,
         upstream: Upstream,
         policy: Option<Arc<Policy>>,
-        refresh: mpsc::Sender<oneshot::Sender<()>>,
+        refresh: mpsc::Sender<oneshot::Sender<bool>>,
     ) -> DatabaseState {
         DatabaseState {
             settings,
@@ -111,7 +119,20 @@ impl DatabaseState {
             trouble: ArcSwap::from_pointee("the catalog has not been read yet".to_owned()),
             refresh,
             connections: AtomicUsize::new(0),
+            seen_ms: AtomicU64::new(0),
+            started: Instant::now(),
         }
+    }
+
+    /// Notes that the world is that of the server at this moment.
+    pub fn seen(&self) {
+        self.seen_ms.store(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX), Ordering::Release);
+    }
+
+    /// Whether the catalog has not been seen for too long to rely on it.
+    pub fn is_outdated(&self) -> bool {
+        let seen = Duration::from_millis(self.seen_ms.load(Ordering::Acquire));
+        self.started.elapsed().saturating_sub(seen) > OUTDATED_AFTER
     }
 
     /// Takes a place; none when the limit is reached.
@@ -129,7 +150,7 @@ impl DatabaseState {
         match policy {
             Some(policy) => {
                 let bound = policy.bind(world.bound.catalog(), self.settings.mode, Some(&world.bound));
-                self.world.store(Some(Arc::new(World::new(bound))));
+                self.world.store(Some(Arc::new(World::new(bound, self.settings.mode))));
             }
             None => self.world.store(None),
         }

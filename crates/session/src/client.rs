@@ -157,11 +157,12 @@ impl Session {
     }
 
     /// Names that the text makes are known from now on; a failure takes them back.
-    fn note_names(&mut self, judgement: &Arc<Judgement>, now_ns: i64) {
+    pub(crate) fn note_names(&mut self, judgement: &Arc<Judgement>, now_ns: i64) {
         for (part, statement) in judgement.parts.iter().enumerate() {
             match &statement.named {
                 Some(Named::Prepare(name)) => {
-                    let prepared = Prepared { judgement: judgement.clone(), part, described: false };
+                    let masks = statement.masks.clone();
+                    let prepared = Prepared { judgement: judgement.clone(), part, masks, described: false };
                     self.names.statements.insert(name.clone(), prepared);
                 }
                 Some(Named::Declare(name)) => {
@@ -190,7 +191,7 @@ impl Session {
     }
 
     /// Each statement's plan, EXECUTE and FETCH by what stands behind their names.
-    fn resolve(
+    pub(crate) fn resolve(
         &mut self,
         judgement: Arc<Judgement>,
         judge: &mut dyn Judge,
@@ -234,9 +235,10 @@ impl Session {
         if !judge.is_current(&prepared.judgement) {
             let text = prepared.judgement.text.clone();
             prepared.judgement = judge.judge(&text).ok_or_else(refuse::not_now)?;
+            let masks = prepared.judgement.masks(prepared.part).cloned();
+            prepared.masks = masks.ok_or_else(|| refuse::no_statement(name))?;
         }
-        let plan = prepared.judgement.masks(prepared.part).cloned().ok_or_else(|| refuse::no_statement(name))?;
-        Ok((prepared.judgement.clone(), plan))
+        Ok((prepared.judgement.clone(), prepared.masks.clone()))
     }
 
     fn cursor_plan(&self, name: &str, own: &Arc<MaskPlan>) -> Result<Arc<MaskPlan>, Report> {

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use querygate_record::{Value, Verdict};
+use querygate_policy::decision::MaskPlan;
+use querygate_record::{Named, Value, Verdict};
 
 use crate::{
     client::forward,
@@ -21,6 +22,10 @@ impl Session {
             return Step::Later;
         }
         let Some(judgement) = judge.judge(text) else { return Step::Later };
+        let (judgement, masks) = match self.resolve_one(judgement, judge) {
+            Ok(resolved) => resolved,
+            Err(report) => return self.fail(report, out),
+        };
         if !name.is_empty() && self.names.statements.contains_key(name) {
             return self.fail(refuse::duplicate(name), out);
         }
@@ -39,7 +44,7 @@ impl Session {
         }
         self.mark_sent();
         self.queue.push_back(Expect::Parse { name: name.to_owned() });
-        let mut prepared = Prepared { judgement, part: 0, described: false };
+        let mut prepared = Prepared { judgement, part: 0, masks, described: false };
         self.describe_own(name, &mut prepared, out);
         self.names.statements.insert(name.to_owned(), prepared);
         Step::Taken
@@ -47,8 +52,10 @@ impl Session {
 
     /// Asks for the columns of a statement, for the cross-check; a principal without masks needs none.
     fn describe_own(&mut self, name: &str, prepared: &mut Prepared, out: &mut Vec<Action>) {
-        let masks = prepared.judgement.masks(prepared.part).cloned();
-        let Some(masks) = masks.filter(|m| !m.masked_columns.is_empty()) else { return };
+        let masks = prepared.masks.clone();
+        if masks.masked_columns.is_empty() {
+            return;
+        }
         prepared.described = true;
         let expect = Expect::Describe { target: Target::Statement, own: true, masks: Some(masks) };
         self.inject(Injected::DescribeStatement(name.to_owned()), [expect], out);
@@ -79,15 +86,15 @@ impl Session {
         let Some(mut prepared) = self.names.statements.get(statement).cloned() else {
             return self.fail(refuse::no_statement(statement), out);
         };
-        if !judge.is_current(&prepared.judgement) {
-            let Some(judgement) = judge.judge(&prepared.judgement.text) else {
+        match self.renew(&mut prepared, judge) {
+            Ok(true) => {}
+            Ok(false) => {
                 if let Some(number) = approved {
                     self.hold_resume(number);
                 }
                 return Step::Later;
-            };
-            prepared.judgement = judgement;
-            prepared.described = false;
+            }
+            Err(report) => return self.fail(report, out),
         }
         if let Some(report) = refuse::report(&prepared.judgement) {
             return self.fail_logged(&prepared.judgement, approved, report, out);
@@ -113,6 +120,31 @@ impl Session {
         self.bound((portal, Formats::new(result_formats)), &prepared, number, now_ns, out);
         self.names.statements.insert(statement.to_owned(), prepared);
         Step::Taken
+    }
+
+    /// Judges a prepared statement anew where catalog, policy, settings or the name that it uses changed. False: not now.
+    fn renew(&mut self, prepared: &mut Prepared, judge: &mut dyn Judge) -> Result<bool, Report> {
+        let by_name =
+            prepared.judgement.parts.iter().any(|p| matches!(p.named, Some(Named::Execute(_) | Named::Fetch(_))));
+        if judge.is_current(&prepared.judgement) && !by_name {
+            return Ok(true);
+        }
+        let Some(judgement) = judge.judge(&prepared.judgement.text) else { return Ok(false) };
+        let masks = judgement.masks(prepared.part).unwrap_or(&NOTHING_MASKED).clone();
+        (prepared.judgement, prepared.masks) =
+            if by_name { self.resolve_one(judgement, judge)? } else { (judgement, masks) };
+        prepared.described = false;
+        Ok(true)
+    }
+
+    /// A prepared text is one statement.
+    fn resolve_one(
+        &mut self,
+        judgement: Arc<Judgement>,
+        judge: &mut dyn Judge,
+    ) -> Result<(Arc<Judgement>, Arc<MaskPlan>), Report> {
+        let (judgement, masks) = self.resolve(judgement, judge)?;
+        Ok((judgement, masks.into_iter().next().unwrap_or_else(|| NOTHING_MASKED.clone())))
     }
 
     fn begin(
@@ -147,7 +179,7 @@ impl Session {
         self.mark_sent();
         self.batch.executed = true;
         self.queue.push_back(Expect::Bind { portal: portal.to_owned(), number, judgement: judgement.clone() });
-        let masks = judgement.masks(prepared.part).unwrap_or(&NOTHING_MASKED).clone();
+        let masks = prepared.masks.clone();
         let bound = Portal { judgement, masks, formats, number, open: true, started_ns: now_ns, uncertain: false };
         if let Some(old) = self.names.portals.insert(portal.to_owned(), bound)
             && old.open
@@ -158,7 +190,7 @@ impl Session {
 
     pub(crate) fn describe(&mut self, target: Target, name: &str, out: &mut Vec<Action>) -> Step {
         let masks = match target {
-            Target::Statement => self.names.statements.get(name).and_then(|p| p.judgement.masks(p.part).cloned()),
+            Target::Statement => self.names.statements.get(name).map(|p| p.masks.clone()),
             Target::Portal => self.names.portals.get(name).map(|p| p.masks.clone()),
         };
         self.mark_sent();
@@ -175,6 +207,7 @@ impl Session {
         let started_ns = if found.open { found.started_ns } else { now_ns };
         out.push(Action::Log { number, entry: Log::Execute, durable: false });
         self.note_barrier(&judgement);
+        self.note_names(&judgement, now_ns);
         self.mark_sent();
         self.batch.executed = true;
         let execution = Execution { portal: portal.to_owned(), number, judgement, masks, formats, started_ns };

@@ -86,6 +86,9 @@ pub trait Judge {
     /// Whether a judgement still holds: same catalog, policy and settings.
     fn is_current(&self, judgement: &Judgement) -> bool;
 
+    /// Whether something is masked from the principal.
+    fn is_masked(&self) -> bool;
+
     /// Bind values as the log keeps them.
     fn values(&mut self, judgement: &Judgement, formats: &[i16], values: &[Option<&[u8]>]) -> Vec<Value>;
 

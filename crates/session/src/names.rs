@@ -16,6 +16,8 @@ pub(crate) struct Prepared {
     pub(crate) judgement: Arc<Judgement>,
     /// Which of the text's statements it is: SQL's PREPARE may stand among others.
     pub(crate) part: usize,
+    /// The plan of its result; of what stands behind the name where it executes or fetches by name.
+    pub(crate) masks: Arc<MaskPlan>,
     /// Its columns have been asked for, so that the cross-check comes before its rows.
     pub(crate) described: bool,
 }

@@ -23,7 +23,7 @@ impl Session {
         out: &mut Vec<Action>,
     ) -> Relay {
         if let ServerMessage::Failed { code } = message {
-            return self.failed(code, now_ns, out);
+            return self.failed(code, judge.is_masked(), now_ns, out);
         }
         let Some(head) = self.queue.pop_front() else { return self.unexpected("a message that answers nothing", out) };
         match (head, message) {
@@ -148,8 +148,12 @@ impl Session {
         };
         outcome.rows = query.rows;
         self.log_end(query.number, outcome, query.started_ns, now_ns, out);
-        // What the text would have named after its failure does not exist.
-        for part in query.judgement.parts.get(query.part..).unwrap_or_default() {
+        self.unname(&query.judgement, query.part);
+    }
+
+    /// What a text would have named from its failure on does not exist.
+    fn unname(&mut self, judgement: &Judgement, from: usize) {
+        for part in judgement.parts.get(from..).unwrap_or_default() {
             match &part.named {
                 Some(Named::Prepare(name)) => drop(self.names.statements.remove(name)),
                 Some(Named::Declare(name)) => drop(self.names.portals.remove(name)),
@@ -223,7 +227,7 @@ impl Session {
         out.push(Action::End(EndReason::CrossCheck { detail }));
     }
 
-    fn failed(&mut self, code: &str, now_ns: i64, out: &mut Vec<Action>) -> Relay {
+    fn failed(&mut self, code: &str, masked: bool, now_ns: i64, out: &mut Vec<Action>) -> Relay {
         let relay = match self.queue.front_mut() {
             None => return self.unexpected("an error that answers nothing", out),
             Some(Expect::Query(query)) => {
@@ -233,20 +237,15 @@ impl Session {
                 return if canonical { Relay::Canonical } else { Relay::Pass };
             }
             Some(Expect::Poison | Expect::Probe(..)) => Relay::Swallow,
+            // A deferred constraint fails at Sync: ReadyForQuery still comes.
             Some(Expect::Sync { own }) => {
-                // A deferred constraint fails at Sync: ReadyForQuery still comes.
-                return if *own { Relay::Swallow } else { self.diagnostics_at_sync() };
+                return if *own { Relay::Swallow } else { self.diagnostics(masked) };
             }
             Some(Expect::Settings(_)) => return self.unexpected("the tracked settings could not be read", out),
-            Some(_) => self.diagnostics(true),
+            Some(_) => self.diagnostics(masked),
         };
         self.skip_to_sync(code, now_ns, out);
         relay
-    }
-
-    /// The text of a deferred constraint may hold values of any table of the transaction.
-    fn diagnostics_at_sync(&self) -> Relay {
-        Relay::Canonical
     }
 
     /// Drops the replies that the server skips after an error, and takes back what they would have made.
@@ -290,6 +289,7 @@ impl Session {
             {
                 self.names.portals.remove(&portal);
             }
+            Expect::Execute(e) => self.unname(&e.judgement, 0),
             Expect::Close { name, statement: Some(s), .. } => drop(self.names.statements.insert(name, *s)),
             Expect::Close { name, portal: Some(p), .. } => drop(self.names.portals.insert(name, *p)),
             _ => {}

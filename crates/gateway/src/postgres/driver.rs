@@ -77,7 +77,7 @@ pub struct Driver {
     wait: Option<Wait>,
     live: Arc<Live>,
     /// A look at the catalog that is under way.
-    catalog: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    catalog: Option<Pin<Box<dyn Future<Output = bool>>>>,
 }
 
 /// What a driver starts from.
@@ -168,7 +168,7 @@ impl Driver {
         if self.end.is_none() {
             self.check_ends();
         }
-        if self.judge.catalog_stale && self.catalog.is_none() && self.end.is_none() {
+        if self.judge.wants_catalog() && self.catalog.is_none() && self.end.is_none() {
             self.look_at_catalog();
         }
     }
@@ -195,9 +195,9 @@ impl Driver {
             ruling = async { match self.wait.as_mut() { Some(wait) => wait.await, None => std::future::pending().await } } => {
                 self.ruled(ruling);
             }
-            () = async { match self.catalog.as_mut() { Some(look) => look.await, None => std::future::pending().await } } => {
+            seen = async { match self.catalog.as_mut() { Some(look) => look.await, None => std::future::pending().await } } => {
                 self.catalog = None;
-                self.judge.catalog_stale = false;
+                self.judge.catalog_seen(seen);
             }
             progress = self.io.progress(read_client, read_server) => {
                 if let Err((which, error)) = progress {
@@ -371,16 +371,9 @@ impl Driver {
         let refresh = self.database.refresh.clone();
         let look = async move {
             let (answer, seen) = oneshot::channel();
-            if refresh.send(answer).await.is_ok() {
-                // A watcher that is gone answers nothing: the judgement is tried on what is known.
-                let _ = seen.await;
-            }
+            refresh.send(answer).await.is_ok() && seen.await.unwrap_or(false)
         };
-        self.catalog = Some(Box::pin(async move {
-            if timeout(CATALOG_WAIT_MAX, look).await.is_err() {
-                tracing::warn!("the catalog was not looked at in time");
-            }
-        }));
+        self.catalog = Some(Box::pin(async move { timeout(CATALOG_WAIT_MAX, look).await.unwrap_or(false) }));
     }
 
     fn end_for(&mut self, reason: EndReason) {

@@ -89,7 +89,10 @@ async fn greet_patiently(parts: &LoopParts, socket: TcpStream, address: SocketAd
 pub async fn turn_away(mut socket: TcpStream) {
     let mut out = BytesMut::new();
     let message = "too many connections to the gateway";
-    encode::error(&mut out, &ErrorReport { severity: Severity::Fatal, code: "53300", message, ..ErrorReport::default() });
+    encode::error(
+        &mut out,
+        &ErrorReport { severity: Severity::Fatal, code: "53300", message, ..ErrorReport::default() },
+    );
     let farewell = async {
         socket.write_all(&out).await?;
         socket.shutdown().await?;

@@ -11,7 +11,7 @@ use querygate_postgres::{
     frame::{self, Header},
     sqlstate,
 };
-use querygate_session::{Column, Formats, Relay, Rows, ServerMessage, Transaction};
+use querygate_session::{Column, Formats, Judge, Relay, Rows, ServerMessage, Transaction};
 use smallvec::SmallVec;
 
 use crate::{
