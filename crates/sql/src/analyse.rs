@@ -49,7 +49,11 @@ pub fn analyse(text: &str, catalog: &Catalog, settings: &Settings, limits: &Limi
         let mut statement = understand(text, part, catalog, &settings);
         if statement.unanalysed.as_ref().is_some_and(|refusal| refusal.kind == RefusalKind::Unparsed) {
             let literals = parts.iter().flat_map(|part| literals(&part.tokens, &HashMap::default(), false)).collect();
-            return statement.unanalysed.map(|refusal| not_understood(0..text.len(), literals, refusal)).into_iter().collect();
+            return statement
+                .unanalysed
+                .map(|refusal| not_understood(0..text.len(), literals, refusal))
+                .into_iter()
+                .collect();
         }
         if undone(&statements, &statement) {
             statement.barrier = Barrier::Unknown;
@@ -121,7 +125,9 @@ fn finished(part: &Part<'_>, outcome: Outcome, analysis: Analysis<'_>) -> Statem
 fn fill(statement: &mut Statement, analysis: Analysis<'_>) {
     let Analysis { catalog, found, parameters, .. } = analysis;
     statement.effects = found.effects;
-    for effect in statement.effects.iter_mut().filter(|effect| effect.effect == Effect::Read && effect.columns.is_empty()) {
+    for effect in
+        statement.effects.iter_mut().filter(|effect| effect.effect == Effect::Read && effect.columns.is_empty())
+    {
         let relation = found.tables.iter().find(|table| table.name == effect.object);
         let columns = found.reads.iter().filter(|column| relation.is_some_and(|table| table.relation == column.table));
         effect.columns = columns.filter_map(|id| catalog.column(*id)).map(|column| Arc::clone(&column.name)).collect();

@@ -66,7 +66,9 @@ const PARAMETERS: usize = 65_535;
 impl Found {
     /// It only reads columns: nothing runs that could show by itself.
     fn only_reads(&self) -> bool {
-        self.opaque.is_empty() && self.writes.is_empty() && self.effects.iter().all(|effect| effect.effect == Effect::Read)
+        self.opaque.is_empty()
+            && self.writes.is_empty()
+            && self.effects.iter().all(|effect| effect.effect == Effect::Read)
     }
 }
 
@@ -92,12 +94,18 @@ impl<'a> Analysis<'a> {
 
     /// Where a span starts. The lexer puts each token's character number into its column; texts of views have no place in the client's text.
     pub(crate) fn position(&self, span: Span) -> Option<Position> {
-        (self.view.is_none() && span.start.column > 0).then(|| Position(u32::try_from(span.start.column).unwrap_or(u32::MAX)))
+        (self.view.is_none() && span.start.column > 0)
+            .then(|| Position(u32::try_from(span.start.column).unwrap_or(u32::MAX)))
     }
 
     /// A refusal of what the parser knows but the analysis doesn't.
     pub(crate) fn unsupported(&self, construct: impl Into<Arc<str>>, span: Span) -> Refusal {
-        Refusal { kind: RefusalKind::Unsupported, construct: construct.into(), position: self.position(span), hint: "".into() }
+        Refusal {
+            kind: RefusalKind::Unsupported,
+            construct: construct.into(),
+            position: self.position(span),
+            hint: "".into(),
+        }
     }
 
     /// An effect on an object; `bounded` matters for update, delete and merge alone.
@@ -113,7 +121,12 @@ impl<'a> Analysis<'a> {
     }
 
     /// A construct whose reads can't be named. `object` is what policy may trust; empty for none.
-    pub(crate) fn opaque(&mut self, construct: impl Into<Arc<str>>, object: impl Into<Arc<str>>, position: Option<Position>) {
+    pub(crate) fn opaque(
+        &mut self,
+        construct: impl Into<Arc<str>>,
+        object: impl Into<Arc<str>>,
+        position: Option<Position>,
+    ) {
         let opaque = Opaque { construct: self.within_view(construct.into()), object: object.into(), position };
         if !self.found.opaque.iter().any(|known| known.construct == opaque.construct && known.object == opaque.object) {
             self.found.opaque.push(opaque);
@@ -121,7 +134,12 @@ impl<'a> Analysis<'a> {
     }
 
     /// User code that runs: opaque, and the effect `call`.
-    pub(crate) fn call(&mut self, construct: impl Into<Arc<str>>, object: impl Into<Arc<str>>, position: Option<Position>) {
+    pub(crate) fn call(
+        &mut self,
+        construct: impl Into<Arc<str>>,
+        object: impl Into<Arc<str>>,
+        position: Option<Position>,
+    ) {
         let object = object.into();
         self.effect(Effect::Call, Arc::clone(&object));
         self.opaque(construct, object, position);
@@ -145,7 +163,11 @@ impl<'a> Analysis<'a> {
     pub(crate) fn table(&mut self, relation: &Relation, written: bool) {
         match self.found.tables.iter_mut().find(|table| table.relation == relation.oid) {
             Some(table) => table.written |= written,
-            None => self.found.tables.push(TableUse { relation: relation.oid, name: Arc::clone(&relation.qualified), written }),
+            None => self.found.tables.push(TableUse {
+                relation: relation.oid,
+                name: Arc::clone(&relation.qualified),
+                written,
+            }),
         }
     }
 

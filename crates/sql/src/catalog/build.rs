@@ -94,18 +94,20 @@ fn relation(raw: document::Relation, schema: &impl Fn(u32) -> Arc<str>) -> Relat
         'c' => RelationKind::Composite,
         _ => RelationKind::Table,
     };
-    let columns = raw.columns.into_iter().flatten().map(|(attribute, name, type_oid, typmod, not_null, generated, has_default, identity)| Column {
-        id: ColumnId { table: raw.oid, attribute },
-        name: name.into(),
-        type_oid,
-        typmod,
-        not_null,
-        generated: !generated.is_empty(),
-        identity: !identity.is_empty(),
-        has_default,
-        default_functions: Vec::new(),
-        generated_from: Vec::new(),
-    });
+    let columns = raw.columns.into_iter().flatten().map(
+        |(attribute, name, type_oid, typmod, not_null, generated, has_default, identity)| Column {
+            id: ColumnId { table: raw.oid, attribute },
+            name: name.into(),
+            type_oid,
+            typmod,
+            not_null,
+            generated: !generated.is_empty(),
+            identity: !identity.is_empty(),
+            has_default,
+            default_functions: Vec::new(),
+            generated_from: Vec::new(),
+        },
+    );
     Relation {
         oid: raw.oid,
         qualified: format!("{schema}.{}", raw.name).into(),
@@ -165,7 +167,17 @@ fn function(raw: document::Function, schema: &impl Fn(u32) -> Arc<str>) -> Funct
             .zip(all)
             .enumerate()
             .filter(|(_, (mode, _))| matches!(mode, 'o' | 'b' | 't'))
-            .map(|(i, (_, oid))| (names.get(i).filter(|name| !name.is_empty()).cloned().unwrap_or_else(|| format!("column{}", i + 1)).into(), oid))
+            .map(|(i, (_, oid))| {
+                (
+                    names
+                        .get(i)
+                        .filter(|name| !name.is_empty())
+                        .cloned()
+                        .unwrap_or_else(|| format!("column{}", i + 1))
+                        .into(),
+                    oid,
+                )
+            })
             .collect(),
         _ => Vec::new(),
     };
@@ -278,6 +290,11 @@ fn hang(
     }
     for raw in policies.into_iter().flatten() {
         let Some(relation) = relations.get_mut(&raw.relation) else { continue };
-        relation.policies.push(Policy { name: raw.name.into(), command: raw.command, columns: raw.columns, functions: raw.functions });
+        relation.policies.push(Policy {
+            name: raw.name.into(),
+            command: raw.command,
+            columns: raw.columns,
+            functions: raw.functions,
+        });
     }
 }

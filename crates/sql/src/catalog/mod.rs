@@ -104,7 +104,9 @@ impl Catalog {
     /// The relation that an unqualified name means under a search path (`pg_catalog` first unless it is listed).
     pub fn relation_on_path(&self, path: &[String], name: &str) -> Option<&Relation> {
         let held = self.relation_names.get(name)?;
-        schemas_of(path).find_map(|schema| held.iter().find(|(s, _)| &**s == schema)).and_then(|(_, oid)| self.relations.get(oid))
+        schemas_of(path)
+            .find_map(|schema| held.iter().find(|(s, _)| &**s == schema))
+            .and_then(|(_, oid)| self.relations.get(oid))
     }
 
     /// A column by the server's identity of it.
@@ -155,7 +157,8 @@ impl Catalog {
         let Some(name) = self.column(id).map(|column| &column.name) else { return found };
         let mut level = vec![id.table];
         for _ in 0..INHERITANCE_DEPTH {
-            let next: Vec<u32> = level.iter().flat_map(|table| edges.get(table).into_iter().flatten().copied()).collect();
+            let next: Vec<u32> =
+                level.iter().flat_map(|table| edges.get(table).into_iter().flatten().copied()).collect();
             if next.is_empty() {
                 break;
             }
@@ -183,7 +186,9 @@ impl Catalog {
     /// The type that an unqualified name means under a search path.
     pub fn type_on_path(&self, path: &[String], name: &str) -> Option<&Type> {
         let held = self.type_names.get(name)?;
-        schemas_of(path).find_map(|schema| held.iter().find(|(s, _)| &**s == schema)).and_then(|(_, oid)| self.types.get(oid))
+        schemas_of(path)
+            .find_map(|schema| held.iter().find(|(s, _)| &**s == schema))
+            .and_then(|(_, oid)| self.types.get(oid))
     }
 
     /// The function with that OID.
@@ -213,7 +218,9 @@ impl Catalog {
 
     /// `schema.name` of a function, for messages and for trust; its OID in words if it isn't known.
     pub fn function_name(&self, oid: u32) -> Arc<str> {
-        self.functions.get(&oid).map_or_else(|| format!("function {oid}").into(), |function| Arc::clone(&function.qualified))
+        self.functions
+            .get(&oid)
+            .map_or_else(|| format!("function {oid}").into(), |function| Arc::clone(&function.qualified))
     }
 }
 

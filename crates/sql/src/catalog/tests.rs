@@ -12,7 +12,11 @@ fn a_partition_s_column_is_its_parent_s_column() {
     let child = id(catalog, "patients_low", "mrn");
     assert_eq!(catalog.ancestors(child), [parent]);
     assert!(catalog.descendants(parent).contains(&child));
-    assert!(catalog.descendants(id(catalog, "contractors", "tax_id")).contains(&id(catalog, "contractors_eu", "tax_id")));
+    assert!(catalog.descendants(id(catalog, "contractors", "tax_id")).contains(&id(
+        catalog,
+        "contractors_eu",
+        "tax_id"
+    )));
 }
 
 #[test]

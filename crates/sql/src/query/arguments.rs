@@ -29,7 +29,13 @@ pub(crate) struct Arguments {
 
 impl Analysis<'_> {
     /// Evaluates a call's arguments; every column among them is used by the call.
-    pub(crate) fn arguments(&mut self, name: &str, call: &Function, scope: &Scope<'_>, clause: Clause) -> Result<Arguments, Refusal> {
+    pub(crate) fn arguments(
+        &mut self,
+        name: &str,
+        call: &Function,
+        scope: &Scope<'_>,
+        clause: Clause,
+    ) -> Result<Arguments, Refusal> {
         let span = call.name.span();
         let construct: Arc<str> = format!("function {name}").into();
         let construct = clause.unwrap_or(&construct);
@@ -40,7 +46,9 @@ impl Analysis<'_> {
             FunctionArguments::Subquery(query) => {
                 let rows = self.query(query, scope)?;
                 rows.columns.iter().for_each(|column| self.used(&column.value, construct));
-                arguments.values.extend(rows.columns.iter().map(|column| Value::derived(column.value.ty, [&column.value])));
+                arguments
+                    .values
+                    .extend(rows.columns.iter().map(|column| Value::derived(column.value.ty, [&column.value])));
                 return Ok(arguments);
             }
         };
@@ -68,7 +76,14 @@ impl Analysis<'_> {
         Ok(arguments)
     }
 
-    fn argument_value(&mut self, expr: &FunctionArgExpr, construct: &str, arguments: &mut Arguments, scope: &Scope<'_>, clause: Clause) -> Result<(), Refusal> {
+    fn argument_value(
+        &mut self,
+        expr: &FunctionArgExpr,
+        construct: &str,
+        arguments: &mut Arguments,
+        scope: &Scope<'_>,
+        clause: Clause,
+    ) -> Result<(), Refusal> {
         match expr {
             FunctionArgExpr::Expr(expr) => {
                 let value = self.expression(expr, scope, clause)?;
@@ -82,15 +97,24 @@ impl Analysis<'_> {
                 let item = self.qualifier(name, scope)?.clone();
                 let row = self.whole_row(&item, self.position(name.span()));
                 self.used(&row, construct);
-                arguments.values.extend(item.columns.into_iter().map(|column| Value::derived(column.value.ty, [&column.value])));
+                arguments
+                    .values
+                    .extend(item.columns.into_iter().map(|column| Value::derived(column.value.ty, [&column.value])));
             }
-            FunctionArgExpr::WildcardWithOptions(options) => return Err(self.unsupported("* with options", options.wildcard_token.0.span)),
+            FunctionArgExpr::WildcardWithOptions(options) => {
+                return Err(self.unsupported("* with options", options.wildcard_token.0.span));
+            }
         }
         Ok(())
     }
 
     /// `current_setting` and `set_config` are what their setting is, and only a constant names it.
-    pub(crate) fn setting_call(&mut self, function: &catalog::Function, arguments: &Arguments, position: Option<querygate_record::Position>) {
+    pub(crate) fn setting_call(
+        &mut self,
+        function: &catalog::Function,
+        arguments: &Arguments,
+        position: Option<querygate_record::Position>,
+    ) {
         use querygate_record::{Barrier, Effect};
         let text = |at: usize| arguments.texts.get(at).cloned().flatten();
         let construct = format!("function {}", function.qualified);
@@ -115,7 +139,9 @@ impl Analysis<'_> {
                 self.effect(Effect::Session, name);
                 self.sets_midway = true;
             }
-            Change::Pinned(values) if text(1).is_some_and(|value| values.contains(&value.to_ascii_lowercase().as_str())) => {
+            Change::Pinned(values)
+                if text(1).is_some_and(|value| values.contains(&value.to_ascii_lowercase().as_str())) =>
+            {
                 self.effect(Effect::Session, name);
             }
             Change::Privilege => self.effect(Effect::Privilege, name),

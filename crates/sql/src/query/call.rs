@@ -31,7 +31,12 @@ impl Called {
 
 impl<'a> Analysis<'a> {
     /// A call as SQL writes it.
-    pub(crate) fn call_function(&mut self, call: &Function, scope: &Scope<'_>, clause: Clause) -> Result<Called, Refusal> {
+    pub(crate) fn call_function(
+        &mut self,
+        call: &Function,
+        scope: &Scope<'_>,
+        clause: Clause,
+    ) -> Result<Called, Refusal> {
         let span = call.name.span();
         if call.uses_odbc_syntax || !matches!(call.parameters, FunctionArguments::None) {
             return Err(self.unsupported("function call of another dialect", span));
@@ -53,7 +58,13 @@ impl<'a> Analysis<'a> {
     }
 
     /// What the grammar treats apart: no function of that name is looked up.
-    fn keyword_call(&mut self, name: &str, call: &Function, scope: &Scope<'_>, clause: Clause) -> Result<Option<Called>, Refusal> {
+    fn keyword_call(
+        &mut self,
+        name: &str,
+        call: &Function,
+        scope: &Scope<'_>,
+        clause: Clause,
+    ) -> Result<Option<Called>, Refusal> {
         let list = match &call.args {
             FunctionArguments::None => {
                 let ty = match name {
@@ -62,7 +73,8 @@ impl<'a> Analysis<'a> {
                     "current_timestamp" => oid::TIMESTAMPTZ,
                     "localtime" => oid::TIME,
                     "localtimestamp" => oid::TIMESTAMP,
-                    "current_user" | "current_role" | "session_user" | "user" | "current_catalog" | "current_schema" | "system_user" => oid::NAME,
+                    "current_user" | "current_role" | "session_user" | "user" | "current_catalog"
+                    | "current_schema" | "system_user" => oid::NAME,
                     _ => return Ok(None),
                 };
                 return Ok(Some(Called::of(Value::constant(Ty::Oid(ty)))));
@@ -76,7 +88,19 @@ impl<'a> Analysis<'a> {
             FunctionArguments::Subquery(_) => return Ok(None),
             FunctionArguments::List(list) => list,
         };
-        if !matches!(name, "coalesce" | "greatest" | "least" | "nullif" | "row" | "grouping" | "current_time" | "current_timestamp" | "localtime" | "localtimestamp") {
+        if !matches!(
+            name,
+            "coalesce"
+                | "greatest"
+                | "least"
+                | "nullif"
+                | "row"
+                | "grouping"
+                | "current_time"
+                | "current_timestamp"
+                | "localtime"
+                | "localtimestamp"
+        ) {
             return Ok(None);
         }
         let construct = match name {
@@ -140,20 +164,35 @@ impl<'a> Analysis<'a> {
     }
 
     /// A call with arguments that are already values.
-    pub(crate) fn named_function(&mut self, schema: Option<&str>, name: &str, values: &[Value], clause: Clause, position: Option<Position>) -> Result<Called, Refusal> {
+    pub(crate) fn named_function(
+        &mut self,
+        schema: Option<&str>,
+        name: &str,
+        values: &[Value],
+        clause: Clause,
+        position: Option<Position>,
+    ) -> Result<Called, Refusal> {
         let construct = format!("function {name}");
         values.iter().for_each(|value| self.used(value, clause.unwrap_or(&construct)));
         let arguments = Arguments { values: values.to_vec(), ..Arguments::default() };
         self.resolve_call(schema, name, &arguments, clause, position)
     }
 
-    fn resolve_call(&mut self, schema: Option<&str>, name: &str, arguments: &Arguments, clause: Clause, position: Option<Position>) -> Result<Called, Refusal> {
+    fn resolve_call(
+        &mut self,
+        schema: Option<&str>,
+        name: &str,
+        arguments: &Arguments,
+        clause: Clause,
+        position: Option<Position>,
+    ) -> Result<Called, Refusal> {
         let types: Vec<Ty> = arguments.values.iter().map(|value| value.ty).collect();
         let candidates = self.candidates(schema, name, arguments);
         if candidates.is_empty() {
             return self.not_a_function(schema, name, arguments, clause, position);
         }
-        let chosen = if arguments.named { Choice::Doubt(candidates.clone()) } else { choose(self, &types, candidates.clone()) };
+        let chosen =
+            if arguments.named { Choice::Doubt(candidates.clone()) } else { choose(self, &types, candidates.clone()) };
         let (functions, certain) = match chosen {
             Choice::One(candidate) => (vec![candidate], true),
             Choice::Doubt(candidates) => (candidates, false),
@@ -183,13 +222,19 @@ impl<'a> Analysis<'a> {
         let result = Value::derived(ty.unwrap_or(Ty::Any), &arguments.values);
         self.settle(&arguments.values, &result);
         let slots = if result.columns().is_empty() { result.slots.clone() } else { Vec::new() };
-        let outputs = functions.first().map_or_else(Vec::new, |candidate| self.function_columns(candidate.what, result.ty));
+        let outputs =
+            functions.first().map_or_else(Vec::new, |candidate| self.function_columns(candidate.what, result.ty));
         Ok(Called { value: Value { slots, position, ..result }, outputs })
     }
 
     /// Functions of that name that the search path shows, and that could be called with so many arguments; all of that name
     /// where none fits, so that the server's complaint is its own.
-    fn candidates(&self, schema: Option<&str>, name: &str, arguments: &Arguments) -> Vec<Candidate<&'a catalog::Function>> {
+    fn candidates(
+        &self,
+        schema: Option<&str>,
+        name: &str,
+        arguments: &Arguments,
+    ) -> Vec<Candidate<&'a catalog::Function>> {
         let catalog = self.catalog;
         let reachable: Vec<&str> = match schema {
             Some(schema) => vec![schema],
@@ -197,7 +242,11 @@ impl<'a> Analysis<'a> {
         };
         let all: Vec<&catalog::Function> = reachable
             .iter()
-            .flat_map(|schema| catalog.functions(name).filter(move |function| *function.schema == **schema && function.kind != FunctionKind::Procedure))
+            .flat_map(|schema| {
+                catalog
+                    .functions(name)
+                    .filter(move |function| *function.schema == **schema && function.kind != FunctionKind::Procedure)
+            })
             .collect();
         let count = arguments.values.len();
         let fitting: Vec<Candidate<&catalog::Function>> = all
@@ -212,13 +261,27 @@ impl<'a> Analysis<'a> {
             })
             .collect();
         if fitting.is_empty() {
-            return all.iter().map(|function| Candidate { parameters: function.arguments.clone(), system: function.system, what: *function }).collect();
+            return all
+                .iter()
+                .map(|function| Candidate {
+                    parameters: function.arguments.clone(),
+                    system: function.system,
+                    what: *function,
+                })
+                .collect();
         }
         fitting
     }
 
     /// A name that is no function: a column in functional notation, or a type's name as a cast.
-    fn not_a_function(&mut self, schema: Option<&str>, name: &str, arguments: &Arguments, clause: Clause, position: Option<Position>) -> Result<Called, Refusal> {
+    fn not_a_function(
+        &mut self,
+        schema: Option<&str>,
+        name: &str,
+        arguments: &Arguments,
+        clause: Clause,
+        position: Option<Position>,
+    ) -> Result<Called, Refusal> {
         if let [value] = arguments.values.as_slice() {
             if let Source::Row(columns) = &value.source
                 && let Some(column) = columns.iter().find(|column| &*column.name == name)
@@ -228,7 +291,11 @@ impl<'a> Analysis<'a> {
                 return Ok(Called::of(Value::derived(value.ty, [&value])));
             }
             if self.is_row(value.ty) || value.ty == Ty::Any {
-                let relation = value.ty.known().and_then(|oid| self.catalog.type_by_oid(oid)).and_then(|held| self.catalog.relation(held.relation));
+                let relation = value
+                    .ty
+                    .known()
+                    .and_then(|oid| self.catalog.type_by_oid(oid))
+                    .and_then(|held| self.catalog.relation(held.relation));
                 if let Some(column) = relation.and_then(|relation| relation.column(name)) {
                     return Ok(Called::of(Value::derived(Ty::Oid(column.type_oid), [value])));
                 }
@@ -244,7 +311,9 @@ impl<'a> Analysis<'a> {
         }
         Err(Refusal {
             kind: RefusalKind::UnknownFunction,
-            construct: schema.map_or_else(|| format!("function {name}"), |schema| format!("function {schema}.{name}")).into(),
+            construct: schema
+                .map_or_else(|| format!("function {name}"), |schema| format!("function {schema}.{name}"))
+                .into(),
             position,
             hint: "call a function that exists; a new one is known a moment after it was made".into(),
         })
@@ -264,7 +333,12 @@ impl<'a> Analysis<'a> {
         match functions::built_in(&function.name) {
             Known::Pure => {}
             Known::Acts { effect, bounded } => {
-                self.effect_on(EffectOn { effect, object: Arc::clone(&function.qualified), bounded, columns: Vec::new() });
+                self.effect_on(EffectOn {
+                    effect,
+                    object: Arc::clone(&function.qualified),
+                    bounded,
+                    columns: Vec::new(),
+                });
             }
             Known::Setting => self.setting_call(function, arguments, position),
             Known::Opaque(effect) => {
@@ -296,9 +370,10 @@ impl<'a> Analysis<'a> {
             Expr::Ceil { expr: inner, .. } => ("ceil", vec![inner]),
             Expr::Floor { expr: inner, .. } => ("floor", vec![inner]),
             Expr::Position { expr: inner, r#in } => ("position", vec![r#in, inner]),
-            Expr::Substring { expr: inner, substring_from, substring_for, shorthand, .. } => {
-                (if *shorthand { "substr" } else { "substring" }, std::iter::once(inner).chain(substring_from).chain(substring_for).map(|part| &**part).collect())
-            }
+            Expr::Substring { expr: inner, substring_from, substring_for, shorthand, .. } => (
+                if *shorthand { "substr" } else { "substring" },
+                std::iter::once(inner).chain(substring_from).chain(substring_for).map(|part| &**part).collect(),
+            ),
             Expr::Trim { trim_where, trim_what, expr: inner, trim_characters } => {
                 let name = match trim_where {
                     Some(sqlparser::ast::TrimWhereField::Leading) => "ltrim",
@@ -306,11 +381,22 @@ impl<'a> Analysis<'a> {
                     _ => "btrim",
                 };
                 let inner: &Expr = inner;
-                (name, std::iter::once(inner).chain(trim_what.as_deref()).chain(trim_characters.iter().flatten()).collect())
+                (
+                    name,
+                    std::iter::once(inner)
+                        .chain(trim_what.as_deref())
+                        .chain(trim_characters.iter().flatten())
+                        .collect(),
+                )
             }
-            Expr::Overlay { expr: inner, overlay_what, overlay_from, overlay_for } => {
-                ("overlay", [Some(inner), Some(overlay_what), Some(overlay_from), overlay_for.as_ref()].into_iter().flatten().map(|part| &**part).collect())
-            }
+            Expr::Overlay { expr: inner, overlay_what, overlay_from, overlay_for } => (
+                "overlay",
+                [Some(inner), Some(overlay_what), Some(overlay_from), overlay_for.as_ref()]
+                    .into_iter()
+                    .flatten()
+                    .map(|part| &**part)
+                    .collect(),
+            ),
             other => return Err(self.unsupported("call", other.span())),
         };
         let mut values = Vec::with_capacity(parts.len());
@@ -325,7 +411,8 @@ impl<'a> Analysis<'a> {
         let value = self.expression(inner, scope, clause)?;
         self.used(&value, clause.unwrap_or("EXTRACT"));
         let known = Value::constant(Ty::Oid(oid::TEXT));
-        let called = self.named_function(None, "extract", &[known, value.clone()], clause, self.position(inner.span()))?;
+        let called =
+            self.named_function(None, "extract", &[known, value.clone()], clause, self.position(inner.span()))?;
         Ok(Value { ty: Ty::Oid(oid::NUMERIC), ..called.value })
     }
 }

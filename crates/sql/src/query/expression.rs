@@ -114,7 +114,13 @@ impl Analysis<'_> {
         })
     }
 
-    fn cast(&mut self, inner: &Expr, data_type: &DataType, scope: &Scope<'_>, clause: Clause) -> Result<Value, Refusal> {
+    fn cast(
+        &mut self,
+        inner: &Expr,
+        data_type: &DataType,
+        scope: &Scope<'_>,
+        clause: Clause,
+    ) -> Result<Value, Refusal> {
         let value = self.expression(inner, scope, clause)?;
         let ty = self.data_type(data_type);
         self.refuse_unknown_type(ty, data_type)?;
@@ -181,7 +187,14 @@ impl Analysis<'_> {
     }
 
     /// ROW(...) and its like: every part is used by it.
-    pub(crate) fn parts(&mut self, construct: &'static str, parts: &[Expr], ty: Ty, scope: &Scope<'_>, clause: Clause) -> Result<Value, Refusal> {
+    pub(crate) fn parts(
+        &mut self,
+        construct: &'static str,
+        parts: &[Expr],
+        ty: Ty,
+        scope: &Scope<'_>,
+        clause: Clause,
+    ) -> Result<Value, Refusal> {
         let mut values = Vec::with_capacity(parts.len());
         for part in parts {
             let value = self.expression(part, scope, clause)?;
@@ -205,7 +218,13 @@ impl Analysis<'_> {
         Ok(Value::derived(ty, &values))
     }
 
-    fn test(&mut self, construct: &'static str, inner: &Expr, scope: &Scope<'_>, clause: Clause) -> Result<Value, Refusal> {
+    fn test(
+        &mut self,
+        construct: &'static str,
+        inner: &Expr,
+        scope: &Scope<'_>,
+        clause: Clause,
+    ) -> Result<Value, Refusal> {
         let value = self.expression(inner, scope, clause)?;
         self.used(&value, clause.unwrap_or(construct));
         let result = Value::derived(Ty::Oid(oid::BOOL), [&value]);
@@ -213,7 +232,13 @@ impl Analysis<'_> {
         Ok(result)
     }
 
-    fn membership(&mut self, left: &Expr, target: &InTarget, scope: &Scope<'_>, clause: Clause) -> Result<Value, Refusal> {
+    fn membership(
+        &mut self,
+        left: &Expr,
+        target: &InTarget,
+        scope: &Scope<'_>,
+        clause: Clause,
+    ) -> Result<Value, Refusal> {
         let left_value = self.expression(left, scope, clause)?;
         match target {
             InTarget::List(list) => {
@@ -242,7 +267,13 @@ impl Analysis<'_> {
     }
 
     /// `(row).field`, `array[i]`, `array[i:j]`, and chains of them.
-    fn access(&mut self, root: &Expr, chain: &[AccessExpr], scope: &Scope<'_>, clause: Clause) -> Result<Value, Refusal> {
+    fn access(
+        &mut self,
+        root: &Expr,
+        chain: &[AccessExpr],
+        scope: &Scope<'_>,
+        clause: Clause,
+    ) -> Result<Value, Refusal> {
         let mut value = self.expression(root, scope, clause)?;
         for step in chain {
             value = match step {
@@ -261,7 +292,11 @@ impl Analysis<'_> {
             return Ok(Value { position: value.position, ..column.value.clone() });
         }
         self.used(value, clause.unwrap_or("field selection"));
-        let relation = value.ty.known().and_then(|oid| self.catalog.type_by_oid(self.base_type(oid))).and_then(|held| self.catalog.relation(held.relation));
+        let relation = value
+            .ty
+            .known()
+            .and_then(|oid| self.catalog.type_by_oid(self.base_type(oid)))
+            .and_then(|held| self.catalog.relation(held.relation));
         if let Some(column) = relation.and_then(|relation| relation.column(name)) {
             return Ok(Value::derived(Ty::Oid(column.type_oid), [value]));
         }
@@ -274,7 +309,13 @@ impl Analysis<'_> {
         }
     }
 
-    fn subscript(&mut self, value: &Value, subscript: &Subscript, scope: &Scope<'_>, clause: Clause) -> Result<Value, Refusal> {
+    fn subscript(
+        &mut self,
+        value: &Value,
+        subscript: &Subscript,
+        scope: &Scope<'_>,
+        clause: Clause,
+    ) -> Result<Value, Refusal> {
         let construct = clause.unwrap_or("subscript");
         self.used(value, construct);
         let (bounds, ty) = match subscript {
@@ -331,7 +372,11 @@ fn number_type(digits: &str) -> u32 {
             Ok(value) if value <= i128::from(i64::MAX) => oid::INT8,
             _ => oid::NUMERIC,
         }
-    } else if digits.starts_with("0x") || digits.starts_with("0o") || digits.starts_with("0b") || digits.starts_with("0X") {
+    } else if digits.starts_with("0x")
+        || digits.starts_with("0o")
+        || digits.starts_with("0b")
+        || digits.starts_with("0X")
+    {
         oid::INT8
     } else {
         oid::NUMERIC

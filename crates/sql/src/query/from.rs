@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgumentList, FunctionArguments, ObjectName, Query, Spanned, TableAlias, TableFactor,
-    TableSampleKind, TableWithJoins,
+    Expr, Function, FunctionArg, FunctionArgumentList, FunctionArguments, ObjectName, Query, Spanned, TableAlias,
+    TableFactor, TableSampleKind, TableWithJoins,
 };
 
 use super::{call::Called, unknown_column};
@@ -16,7 +16,7 @@ use crate::{
 
 impl Analysis<'_> {
     /// A FROM list. `outer` holds what is visible outside it; LATERAL items also see those to their left.
-    pub(crate) fn from_list(&mut self, list: &[TableWithJoins], outer: &Scope<'_>) -> Result<From, Refusal> {
+    pub(crate) fn clause_from(&mut self, list: &[TableWithJoins], outer: &Scope<'_>) -> Result<From, Refusal> {
         let mut from = From::default();
         for tables in list {
             let part = self.tables(tables, outer, &from)?;
@@ -26,7 +26,12 @@ impl Analysis<'_> {
     }
 
     /// One table with its joins.
-    pub(crate) fn tables(&mut self, tables: &TableWithJoins, outer: &Scope<'_>, siblings: &From) -> Result<From, Refusal> {
+    pub(crate) fn tables(
+        &mut self,
+        tables: &TableWithJoins,
+        outer: &Scope<'_>,
+        siblings: &From,
+    ) -> Result<From, Refusal> {
         let mut left = self.factor(&tables.relation, outer, siblings)?;
         for join in &tables.joins {
             let visible = siblings.clone().join(left.clone());
@@ -39,8 +44,25 @@ impl Analysis<'_> {
     /// One item of FROM.
     pub(crate) fn factor(&mut self, factor: &TableFactor, outer: &Scope<'_>, siblings: &From) -> Result<From, Refusal> {
         match factor {
-            TableFactor::Table { name, alias, args: None, with_hints, version, with_ordinality, partitions, json_path, sample, index_directives, inheritance: _ } => {
-                let foreign = !with_hints.is_empty() || version.is_some() || *with_ordinality || !partitions.is_empty() || json_path.is_some() || !index_directives.is_empty();
+            TableFactor::Table {
+                name,
+                alias,
+                args: None,
+                with_hints,
+                version,
+                with_ordinality,
+                partitions,
+                json_path,
+                sample,
+                index_directives,
+                inheritance: _,
+            } => {
+                let foreign = !with_hints.is_empty()
+                    || version.is_some()
+                    || *with_ordinality
+                    || !partitions.is_empty()
+                    || json_path.is_some()
+                    || !index_directives.is_empty();
                 if foreign {
                     return Err(self.unsupported("table options of another dialect", factor.span()));
                 }
@@ -60,15 +82,24 @@ impl Analysis<'_> {
                 }
                 self.unnest(array_exprs, alias.as_ref(), *with_ordinality, &outer.inner(siblings.clone()))
             }
-            TableFactor::Derived { lateral, subquery, alias, sample: None } => {
-                self.derived(subquery, alias.as_ref(), &if *lateral { outer.inner(siblings.clone()) } else { outer.inner(From::default()) })
-            }
+            TableFactor::Derived { lateral, subquery, alias, sample: None } => self.derived(
+                subquery,
+                alias.as_ref(),
+                &if *lateral { outer.inner(siblings.clone()) } else { outer.inner(From::default()) },
+            ),
             TableFactor::NestedJoin { table_with_joins, alias } => {
                 let inner = self.tables(table_with_joins, outer, siblings)?;
                 match alias {
                     None => Ok(inner),
                     Some(_) => {
-                        let item = Item { name: None, schema: None, relation: None, row_type: Ty::Any, columns: inner.columns, open: inner.open };
+                        let item = Item {
+                            name: None,
+                            schema: None,
+                            relation: None,
+                            row_type: Ty::Any,
+                            columns: inner.columns,
+                            open: inner.open,
+                        };
                         Ok(From::of(self.aliased(item, alias.as_ref())?))
                     }
                 }
@@ -95,7 +126,14 @@ impl Analysis<'_> {
 
     fn derived(&mut self, subquery: &Query, alias: Option<&TableAlias>, env: &Scope<'_>) -> Result<From, Refusal> {
         let rows = self.query(subquery, env)?;
-        let item = Item { name: None, schema: None, relation: None, row_type: Ty::Any, columns: rows.columns, open: rows.open };
+        let item = Item {
+            name: None,
+            schema: None,
+            relation: None,
+            row_type: Ty::Any,
+            columns: rows.columns,
+            open: rows.open,
+        };
         Ok(From::of(self.aliased(item, alias)?))
     }
 
@@ -125,7 +163,13 @@ impl Analysis<'_> {
         Ok(item)
     }
 
-    fn unnest(&mut self, arrays: &[Expr], alias: Option<&TableAlias>, ordinality: bool, env: &Scope<'_>) -> Result<From, Refusal> {
+    fn unnest(
+        &mut self,
+        arrays: &[Expr],
+        alias: Option<&TableAlias>,
+        ordinality: bool,
+        env: &Scope<'_>,
+    ) -> Result<From, Refusal> {
         let mut columns = Vec::with_capacity(arrays.len() + 1);
         for array in arrays {
             let value = self.expression(array, env, None)?;
@@ -139,12 +183,23 @@ impl Analysis<'_> {
         self.function_item("unnest".into(), columns, alias, ordinality)
     }
 
-    fn table_function(&mut self, name: &ObjectName, args: &[FunctionArg], alias: Option<&TableAlias>, ordinality: bool, env: &Scope<'_>) -> Result<From, Refusal> {
+    fn table_function(
+        &mut self,
+        name: &ObjectName,
+        args: &[FunctionArg],
+        alias: Option<&TableAlias>,
+        ordinality: bool,
+        env: &Scope<'_>,
+    ) -> Result<From, Refusal> {
         let call = Function {
             name: name.clone(),
             uses_odbc_syntax: false,
             parameters: FunctionArguments::None,
-            args: FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args: args.to_vec(), clauses: Vec::new() }),
+            args: FunctionArguments::List(FunctionArgumentList {
+                duplicate_treatment: None,
+                args: args.to_vec(),
+                clauses: Vec::new(),
+            }),
             within_group: Vec::new(),
             filter: None,
             null_treatment: None,
@@ -152,7 +207,9 @@ impl Analysis<'_> {
         };
         let Called { value, outputs, .. } = self.call_function(&call, env, None)?;
         let own: Arc<str> = name.0.last().and_then(|part| part.as_ident()).map_or_else(|| "?column?".into(), fold);
-        let columns = if let Some(definitions) = alias.filter(|alias| alias.columns.iter().any(|column| column.data_type.is_some())) {
+        let columns = if let Some(definitions) =
+            alias.filter(|alias| alias.columns.iter().any(|column| column.data_type.is_some()))
+        {
             let typed = definitions.columns.iter().map(|column| {
                 let ty = column.data_type.as_ref().map_or(Ty::Any, |data_type| self.data_type(data_type));
                 self.converts(Ty::Literal, ty, None);
@@ -164,9 +221,21 @@ impl Analysis<'_> {
             let mut columns = vec![Column { name: label, value: Value::derived(value.ty, [&value]) }];
             if value.ty == Ty::Oid(oid::RECORD) || value.ty == Ty::Any {
                 // A record of unknown shape: PG wants a column list, and without one it has none that could be named.
-                columns = alias.map_or(columns, |alias| alias.columns.iter().map(|c| Column { name: fold(&c.name), value: Value::derived(Ty::Any, [&value]) }).collect::<Vec<_>>()).into_iter().collect();
+                columns = alias
+                    .map_or(columns, |alias| {
+                        alias
+                            .columns
+                            .iter()
+                            .map(|c| Column { name: fold(&c.name), value: Value::derived(Ty::Any, [&value]) })
+                            .collect::<Vec<_>>()
+                    })
+                    .into_iter()
+                    .collect();
                 if columns.is_empty() {
-                    columns.push(Column { name: alias.map_or_else(|| Arc::clone(&own), |alias| fold(&alias.name)), value: Value::derived(Ty::Any, [&value]) });
+                    columns.push(Column {
+                        name: alias.map_or_else(|| Arc::clone(&own), |alias| fold(&alias.name)),
+                        value: Value::derived(Ty::Any, [&value]),
+                    });
                 }
             }
             columns
@@ -176,7 +245,13 @@ impl Analysis<'_> {
         self.function_item(own, columns, alias, ordinality)
     }
 
-    fn function_item(&mut self, own: Arc<str>, mut columns: Vec<Column>, alias: Option<&TableAlias>, ordinality: bool) -> Result<From, Refusal> {
+    fn function_item(
+        &mut self,
+        own: Arc<str>,
+        mut columns: Vec<Column>,
+        alias: Option<&TableAlias>,
+        ordinality: bool,
+    ) -> Result<From, Refusal> {
         if ordinality {
             columns.push(Column { name: "ordinality".into(), value: Value::constant(Ty::Oid(oid::INT8)) });
         }

@@ -20,9 +20,17 @@ enum Kind {
 }
 
 impl Analysis<'_> {
-    pub(crate) fn join(&mut self, left: From, right: From, operator: &JoinOperator, outer: &Scope<'_>) -> Result<From, Refusal> {
+    pub(crate) fn join(
+        &mut self,
+        left: From,
+        right: From,
+        operator: &JoinOperator,
+        outer: &Scope<'_>,
+    ) -> Result<From, Refusal> {
         let (kind, constraint) = match operator {
-            JoinOperator::Join(constraint) | JoinOperator::Inner(constraint) | JoinOperator::CrossJoin(constraint) => (Kind::Inner, constraint),
+            JoinOperator::Join(constraint) | JoinOperator::Inner(constraint) | JoinOperator::CrossJoin(constraint) => {
+                (Kind::Inner, constraint)
+            }
             JoinOperator::Left(constraint) | JoinOperator::LeftOuter(constraint) => (Kind::Left, constraint),
             JoinOperator::Right(constraint) | JoinOperator::RightOuter(constraint) => (Kind::Right, constraint),
             JoinOperator::FullOuter(constraint) => (Kind::Full, constraint),
@@ -38,9 +46,12 @@ impl Analysis<'_> {
             JoinConstraint::Using(columns) | JoinConstraint::UsingAlias(columns, _) => self.using(columns)?,
             JoinConstraint::Natural => {
                 if left.open || right.open {
-                    return Err(self.unsupported("NATURAL JOIN with a temporary table", sqlparser::tokenizer::Span::empty()));
+                    return Err(
+                        self.unsupported("NATURAL JOIN with a temporary table", sqlparser::tokenizer::Span::empty())
+                    );
                 }
-                let shared = left.columns.iter().filter(|column| right.columns.iter().any(|other| other.name == column.name));
+                let shared =
+                    left.columns.iter().filter(|column| right.columns.iter().any(|other| other.name == column.name));
                 shared.map(|column| Arc::clone(&column.name)).collect()
             }
         };
@@ -49,7 +60,14 @@ impl Analysis<'_> {
         let merged = self.merge(&left, &right, &names, kind)?;
         let mut joined = merge_into(left, right, &merged);
         if let JoinConstraint::UsingAlias(_, alias) = constraint {
-            joined.items.push(Item { name: Some(fold(alias)), schema: None, relation: None, row_type: Ty::Any, columns: merged, open: false });
+            joined.items.push(Item {
+                name: Some(fold(alias)),
+                schema: None,
+                relation: None,
+                row_type: Ty::Any,
+                columns: merged,
+                open: false,
+            });
         }
         Ok(joined)
     }

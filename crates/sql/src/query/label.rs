@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sqlparser::ast::{AccessExpr, Expr, Query, SetExpr, SelectItem};
+use sqlparser::ast::{AccessExpr, Expr, Query, SelectItem, SetExpr};
 
 use crate::{
     analysis::{Analysis, fold},
@@ -37,7 +37,9 @@ fn figure(analysis: &Analysis<'_>, expr: &Expr, value: &Value) -> Option<Arc<str
         }
         Expr::TypedString(typed) => type_name(analysis, &typed.data_type),
         Expr::Interval(_) => fixed("interval"),
-        Expr::Case { else_result, .. } => else_result.as_deref().and_then(|inner| strong(analysis, inner, value)).or_else(|| fixed("case")),
+        Expr::Case { else_result, .. } => {
+            else_result.as_deref().and_then(|inner| strong(analysis, inner, value)).or_else(|| fixed("case"))
+        }
         Expr::Exists { .. } => fixed("exists"),
         Expr::Array(_) => fixed("array"),
         Expr::Tuple(_) => fixed("row"),

@@ -16,7 +16,10 @@ mod with;
 use std::sync::Arc;
 
 use sqlparser::{
-    ast::{Expr, LimitClause, OrderBy, OrderByKind, Query, SetExpr, SetOperator, SetQuantifier, Spanned, Value as Literal, Values},
+    ast::{
+        Expr, LimitClause, OrderBy, OrderByKind, Query, SetExpr, SetOperator, SetQuantifier, Spanned, Value as Literal,
+        Values,
+    },
     tokenizer::Span,
 };
 
@@ -40,7 +43,18 @@ pub(crate) struct Rows {
 impl Analysis<'_> {
     /// A query inside `outer` (the empty scope at the top).
     pub(crate) fn query(&mut self, query: &Query, outer: &Scope<'_>) -> Result<Rows, Refusal> {
-        let Query { with, body, order_by, limit_clause, fetch, locks: _, for_clause, settings, format_clause, pipe_operators } = query;
+        let Query {
+            with,
+            body,
+            order_by,
+            limit_clause,
+            fetch,
+            locks: _,
+            for_clause,
+            settings,
+            format_clause,
+            pipe_operators,
+        } = query;
         if for_clause.is_some() || settings.is_some() || format_clause.is_some() || !pipe_operators.is_empty() {
             return Err(self.unsupported("clause of another dialect", query.span()));
         }
@@ -88,7 +102,10 @@ impl Analysis<'_> {
             SetExpr::Select(select) => self.select(select, None, scope),
             SetExpr::Query(query) => self.query(query, scope),
             SetExpr::SetOperation { left, op, set_quantifier, right } => {
-                if matches!(set_quantifier, SetQuantifier::ByName | SetQuantifier::AllByName | SetQuantifier::DistinctByName) {
+                if matches!(
+                    set_quantifier,
+                    SetQuantifier::ByName | SetQuantifier::AllByName | SetQuantifier::DistinctByName
+                ) {
                     return Err(self.unsupported("BY NAME", body.span()));
                 }
                 let name = operation(op);
@@ -97,9 +114,10 @@ impl Analysis<'_> {
                 Ok(self.unite(left, &right, name))
             }
             SetExpr::Values(values) => self.values(values, scope),
-            SetExpr::Insert(statement) | SetExpr::Update(statement) | SetExpr::Delete(statement) | SetExpr::Merge(statement) => {
-                self.write(statement, scope)
-            }
+            SetExpr::Insert(statement)
+            | SetExpr::Update(statement)
+            | SetExpr::Delete(statement)
+            | SetExpr::Merge(statement) => self.write(statement, scope),
             SetExpr::Table(_) => Err(self.unsupported("TABLE", Span::empty())),
         }
     }

@@ -23,7 +23,8 @@ impl Analysis<'_> {
         if ident.quote_style.is_none() {
             match &*name {
                 "default" => return Ok(Value::constant(Ty::Any)),
-                "current_schema" | "current_catalog" | "current_role" | "current_user" | "session_user" | "system_user" | "user" => {
+                "current_schema" | "current_catalog" | "current_role" | "current_user" | "session_user"
+                | "system_user" | "user" => {
                     return Ok(Value::constant(Ty::Oid(oid::NAME)));
                 }
                 _ => {}
@@ -57,7 +58,9 @@ impl Analysis<'_> {
         let (schema, table, column) = match names.as_slice() {
             [table, column] => (None, table, column),
             [schema, table, column] => (Some(&**schema), table, column),
-            [database, schema, table, column] if **database == *self.catalog.database() => (Some(&**schema), table, column),
+            [database, schema, table, column] if **database == *self.catalog.database() => {
+                (Some(&**schema), table, column)
+            }
             _ => return Err(self.unsupported("name of too many parts", span)),
         };
         let Some(item) = scope.item(schema, table) else {
@@ -72,7 +75,13 @@ impl Analysis<'_> {
         self.field(&item, column, position, clause)
     }
 
-    fn field(&mut self, item: &Item, name: &Arc<str>, position: Option<Position>, clause: Clause) -> Result<Value, Refusal> {
+    fn field(
+        &mut self,
+        item: &Item,
+        name: &Arc<str>,
+        position: Option<Position>,
+        clause: Clause,
+    ) -> Result<Value, Refusal> {
         let mut found = item.columns.iter().filter(|column| column.name == *name);
         match (found.next(), found.next()) {
             (Some(column), None) => return Ok(self.referred(column.value.clone(), position)),
@@ -115,7 +124,13 @@ impl Analysis<'_> {
         for column in &item.columns {
             self.column_read(&column.value);
         }
-        Value { ty: item.row_type, source: Source::Row(item.columns.as_slice().into()), slots: Vec::new(), position, deferred: None }
+        Value {
+            ty: item.row_type,
+            source: Source::Row(item.columns.as_slice().into()),
+            slots: Vec::new(),
+            position,
+            deferred: None,
+        }
     }
 
     /// A resolved reference: its columns are read.
@@ -127,7 +142,12 @@ impl Analysis<'_> {
     }
 
     /// `ctid` and the like. Where a row stands hangs on the size of every value in its table, and `tableoid` on the partition key.
-    fn system_attribute<'i>(&mut self, name: &str, items: impl Iterator<Item = &'i Item>, position: Option<Position>) -> Option<Value> {
+    fn system_attribute<'i>(
+        &mut self,
+        name: &str,
+        items: impl Iterator<Item = &'i Item>,
+        position: Option<Position>,
+    ) -> Option<Value> {
         let ty = match name {
             "ctid" => oid::TID,
             "xmin" | "xmax" => oid::XID,
@@ -135,11 +155,16 @@ impl Analysis<'_> {
             "tableoid" => oid::OID,
             _ => return None,
         };
-        let mut tables = items.filter_map(|item| item.relation).filter_map(|oid| self.catalog.relation(oid)).filter(|relation| relation.view.is_none());
+        let mut tables = items
+            .filter_map(|item| item.relation)
+            .filter_map(|oid| self.catalog.relation(oid))
+            .filter(|relation| relation.view.is_none());
         let relation = tables.next()?;
         let columns: Vec<ColumnId> = match name {
             "ctid" => relation.columns.iter().map(|column| column.id).collect(),
-            "tableoid" if !self.catalog.children(relation.oid).is_empty() => relation.columns.iter().map(|column| column.id).collect(),
+            "tableoid" if !self.catalog.children(relation.oid).is_empty() => {
+                relation.columns.iter().map(|column| column.id).collect()
+            }
             _ => Vec::new(),
         };
         for column in columns {

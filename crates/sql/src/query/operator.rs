@@ -22,7 +22,8 @@ impl Analysis<'_> {
         let Operands { left, right } = operands;
         match op {
             BinaryOperator::And | BinaryOperator::Or => {
-                let construct = clause.unwrap_or(if matches!(op, BinaryOperator::And) { "operator AND" } else { "operator OR" });
+                let construct =
+                    clause.unwrap_or(if matches!(op, BinaryOperator::And) { "operator AND" } else { "operator OR" });
                 for operand in left.into_iter().chain([right]) {
                     self.used(operand, construct);
                     self.implicit_code(operand.ty, oid::BOOL, operand.position);
@@ -47,7 +48,14 @@ impl Analysis<'_> {
     }
 
     /// An operator by name. Its operands are used; literals among them belong to the columns among them.
-    pub(crate) fn operator(&mut self, name: &str, schema: Option<&str>, left: Option<&Value>, right: &Value, clause: Clause) -> Value {
+    pub(crate) fn operator(
+        &mut self,
+        name: &str,
+        schema: Option<&str>,
+        left: Option<&Value>,
+        right: &Value,
+        clause: Clause,
+    ) -> Value {
         let operands: Vec<Value> = left.into_iter().chain([right]).cloned().collect();
         let named = format!("operator {name}");
         let construct = clause.unwrap_or(&named);
@@ -137,9 +145,15 @@ impl Analysis<'_> {
                 let below = self.operator("<=", None, Some(&value), &high, construct);
                 Ok(Value { slots: Vec::new(), ..Value::derived(Ty::Oid(oid::BOOL), [&above, &below]) })
             }
-            Expr::Like { any: false, expr: left, pattern, escape_char, .. } => self.pattern("~~", "LIKE", [left, pattern], escape_char.as_deref(), scope, clause),
-            Expr::ILike { any: false, expr: left, pattern, escape_char, .. } => self.pattern("~~*", "ILIKE", [left, pattern], escape_char.as_deref(), scope, clause),
-            Expr::SimilarTo { expr: left, pattern, escape_char, .. } => self.pattern("~", "SIMILAR TO", [left, pattern], escape_char.as_deref(), scope, clause),
+            Expr::Like { any: false, expr: left, pattern, escape_char, .. } => {
+                self.pattern("~~", "LIKE", [left, pattern], escape_char.as_deref(), scope, clause)
+            }
+            Expr::ILike { any: false, expr: left, pattern, escape_char, .. } => {
+                self.pattern("~~*", "ILIKE", [left, pattern], escape_char.as_deref(), scope, clause)
+            }
+            Expr::SimilarTo { expr: left, pattern, escape_char, .. } => {
+                self.pattern("~", "SIMILAR TO", [left, pattern], escape_char.as_deref(), scope, clause)
+            }
             Expr::AnyOp { left, compare_op, right, .. } | Expr::AllOp { left, compare_op, right } => {
                 let left = self.expression(left, scope, clause)?;
                 let right = self.expression(right, scope, clause)?;
@@ -163,7 +177,14 @@ impl Analysis<'_> {
         }
     }
 
-    fn pair(&mut self, name: &str, left: &Expr, right: &Expr, scope: &Scope<'_>, clause: Clause) -> Result<Value, Refusal> {
+    fn pair(
+        &mut self,
+        name: &str,
+        left: &Expr,
+        right: &Expr,
+        scope: &Scope<'_>,
+        clause: Clause,
+    ) -> Result<Value, Refusal> {
         let left = self.expression(left, scope, clause)?;
         let right = self.expression(right, scope, clause)?;
         Ok(self.operator(name, None, Some(&left), &right, clause))
@@ -178,28 +199,34 @@ impl Analysis<'_> {
         scope: &Scope<'_>,
         clause: Clause,
     ) -> Result<Value, Refusal> {
-        let construct = Some(clause.unwrap_or(word));
+        let construct = clause.unwrap_or(word);
         let left = self.expression(left, scope, clause)?;
         let mut pattern = self.expression(pattern, scope, clause)?;
         if let Some(escape) = escape {
             let escape = self.expression(escape, scope, clause)?;
-            self.used(&pattern, construct.unwrap_or(word));
-            self.used(&escape, construct.unwrap_or(word));
+            self.used(&pattern, construct);
+            self.used(&escape, construct);
             pattern = Value::derived(pattern.ty, [&pattern, &escape]);
         }
-        Ok(self.operator(name, None, Some(&left), &pattern, construct))
+        Ok(self.operator(name, None, Some(&left), &pattern, Some(construct)))
     }
 }
 
 /// `binary_oper_exact`: an untyped literal is first taken to be of the other side's type.
-fn exact_with_literal<'c>(analysis: &Analysis<'_>, arguments: &[Ty], candidates: &[Candidate<&'c catalog::Operator>]) -> Option<&'c catalog::Operator> {
+fn exact_with_literal<'c>(
+    analysis: &Analysis<'_>,
+    arguments: &[Ty],
+    candidates: &[Candidate<&'c catalog::Operator>],
+) -> Option<&'c catalog::Operator> {
     let (a, b) = match arguments {
         [Ty::Literal, Ty::Oid(b)] => (*b, *b),
         [Ty::Oid(a), Ty::Literal] => (*a, *a),
         [Ty::Oid(a), Ty::Oid(b)] => (*a, *b),
         _ => return None,
     };
-    let find = |a: u32, b: u32| candidates.iter().find(|candidate| candidate.parameters == [a, b]).map(|candidate| candidate.what);
+    let find = |a: u32, b: u32| {
+        candidates.iter().find(|candidate| candidate.parameters == [a, b]).map(|candidate| candidate.what)
+    };
     find(a, b).or_else(|| {
         let base = analysis.base_type(a);
         (base != a && a == b).then(|| find(base, base)).flatten()

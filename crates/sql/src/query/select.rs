@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use querygate_record::Effect;
 use sqlparser::ast::{
-    Distinct, Expr, GroupByExpr, GroupByWithModifier, NamedWindowExpr, OrderBy, OrderByExpr, OrderBySort, Select, SelectFlavor, SelectInto,
-    SelectItem, SelectItemQualifiedWildcardKind, Spanned, WildcardAdditionalOptions,
+    Distinct, Expr, GroupByExpr, GroupByWithModifier, NamedWindowExpr, OrderBy, OrderByExpr, OrderBySort, Select,
+    SelectFlavor, SelectInto, SelectItem, SelectItemQualifiedWildcardKind, Spanned, WildcardAdditionalOptions,
 };
 
 use super::{Rows, label::label, ordinal};
@@ -16,15 +16,24 @@ use crate::{
 };
 
 impl Analysis<'_> {
-    pub(crate) fn select(&mut self, select: &Select, order_by: Option<&OrderBy>, outer: &Scope<'_>) -> Result<Rows, Refusal> {
+    pub(crate) fn select(
+        &mut self,
+        select: &Select,
+        order_by: Option<&OrderBy>,
+        outer: &Scope<'_>,
+    ) -> Result<Rows, Refusal> {
         self.refuse_foreign_clauses(select)?;
         let defer = std::mem::take(&mut self.defer) && is_row_by_row(select);
-        let from = self.from_list(&select.from, outer)?;
+        let from = self.clause_from(&select.from, outer)?;
         let scope = outer.inner(from);
         if let Some(condition) = &select.selection {
             self.condition(condition, &scope, "WHERE")?;
         }
-        let rows = if defer { self.deferred_list(&select.projection, &scope)? } else { self.select_list(&select.projection, &scope)? };
+        let rows = if defer {
+            self.deferred_list(&select.projection, &scope)?
+        } else {
+            self.select_list(&select.projection, &scope)?
+        };
         self.group_by(&select.group_by, &rows, &scope)?;
         if let Some(condition) = &select.having {
             self.condition(condition, &scope, "HAVING")?;
@@ -124,12 +133,30 @@ impl Analysis<'_> {
     }
 
     fn refuse_wildcard_options(&mut self, options: &WildcardAdditionalOptions) -> Result<(), Refusal> {
-        let WildcardAdditionalOptions { wildcard_token, opt_ilike, opt_exclude, opt_except, opt_replace, opt_rename, opt_alias } = options;
-        let foreign = opt_ilike.is_some() || opt_exclude.is_some() || opt_except.is_some() || opt_replace.is_some() || opt_rename.is_some() || opt_alias.is_some();
+        let WildcardAdditionalOptions {
+            wildcard_token,
+            opt_ilike,
+            opt_exclude,
+            opt_except,
+            opt_replace,
+            opt_rename,
+            opt_alias,
+        } = options;
+        let foreign = opt_ilike.is_some()
+            || opt_exclude.is_some()
+            || opt_except.is_some()
+            || opt_replace.is_some()
+            || opt_rename.is_some()
+            || opt_alias.is_some();
         if foreign { Err(self.unsupported("* with options", wildcard_token.0.span)) } else { Ok(()) }
     }
 
-    fn qualified_wildcard(&mut self, kind: &SelectItemQualifiedWildcardKind, rows: &mut Rows, scope: &Scope<'_>) -> Result<(), Refusal> {
+    fn qualified_wildcard(
+        &mut self,
+        kind: &SelectItemQualifiedWildcardKind,
+        rows: &mut Rows,
+        scope: &Scope<'_>,
+    ) -> Result<(), Refusal> {
         match kind {
             SelectItemQualifiedWildcardKind::ObjectName(name) => {
                 let item = self.qualifier(name, scope)?.clone();
@@ -144,7 +171,11 @@ impl Analysis<'_> {
                     return Ok(());
                 }
                 self.used(&value, "row expansion");
-                let relation = value.ty.known().and_then(|oid| self.catalog.type_by_oid(oid)).and_then(|held| self.catalog.relation(held.relation));
+                let relation = value
+                    .ty
+                    .known()
+                    .and_then(|oid| self.catalog.type_by_oid(oid))
+                    .and_then(|held| self.catalog.relation(held.relation));
                 let Some(relation) = relation else { return Err(self.unsupported("(expression).*", expr.span())) };
                 for column in &relation.columns {
                     let value = Value::derived(crate::resolve::Ty::Oid(column.type_oid), [&value]);
@@ -209,7 +240,9 @@ impl Analysis<'_> {
             Expr::Identifier(ident) => {
                 let name = fold(ident);
                 match rows.columns.iter().find(|column| column.name == name) {
-                    Some(output) if !scope.from.columns.iter().any(|column| column.name == name) => self.used(&output.value, "GROUP BY"),
+                    Some(output) if !scope.from.columns.iter().any(|column| column.name == name) => {
+                        self.used(&output.value, "GROUP BY")
+                    }
                     _ => drop(self.condition(term, scope, "GROUP BY")?),
                 }
                 Ok(())
@@ -227,7 +260,13 @@ impl Analysis<'_> {
     }
 
     /// A term of ORDER BY or DISTINCT ON: a bare name is a result column first, a bare integer its number.
-    fn output_term(&mut self, term: &Expr, rows: &Rows, scope: &Scope<'_>, clause: &'static str) -> Result<(), Refusal> {
+    fn output_term(
+        &mut self,
+        term: &Expr,
+        rows: &Rows,
+        scope: &Scope<'_>,
+        clause: &'static str,
+    ) -> Result<(), Refusal> {
         let output = match term {
             Expr::Identifier(ident) => {
                 let name = fold(ident);
@@ -245,7 +284,12 @@ impl Analysis<'_> {
     }
 
     /// ORDER BY inside an aggregate, a window or WITHIN GROUP: input expressions alone.
-    pub(crate) fn order_inputs(&mut self, terms: &[OrderByExpr], scope: &Scope<'_>, clause: &'static str) -> Result<Vec<Value>, Refusal> {
+    pub(crate) fn order_inputs(
+        &mut self,
+        terms: &[OrderByExpr],
+        scope: &Scope<'_>,
+        clause: &'static str,
+    ) -> Result<Vec<Value>, Refusal> {
         let mut values = Vec::with_capacity(terms.len());
         for term in terms {
             self.order_options(term)?;

@@ -37,7 +37,13 @@ impl Analysis<'_> {
     }
 
     /// A recursive CTE: the first arm gives the columns that the second one sees.
-    fn recursive(&mut self, query: &Query, name: &str, names: &[std::sync::Arc<str>], outer: &Scope<'_>) -> Result<Rows, Refusal> {
+    fn recursive(
+        &mut self,
+        query: &Query,
+        name: &str,
+        names: &[std::sync::Arc<str>],
+        outer: &Scope<'_>,
+    ) -> Result<Rows, Refusal> {
         let mut scope = outer.inner(From::default());
         if let Some(with) = &query.with {
             self.with(with, &mut scope)?;
@@ -57,7 +63,16 @@ impl Analysis<'_> {
         let rows = self.unite(first, &second, operation(op));
         self.order_outputs(query.order_by.as_ref(), &rows)?;
         if query.fetch.is_some() || query.limit_clause.is_some() {
-            let bare = Query { with: None, body: Box::new(SetExpr::Values(sqlparser::ast::Values { explicit_row: false, value_keyword: false, rows: Vec::new() })), order_by: None, ..query.clone() };
+            let bare = Query {
+                with: None,
+                body: Box::new(SetExpr::Values(sqlparser::ast::Values {
+                    explicit_row: false,
+                    value_keyword: false,
+                    rows: Vec::new(),
+                })),
+                order_by: None,
+                ..query.clone()
+            };
             self.query(&bare, &scope)?;
         }
         Ok(rows)

@@ -40,7 +40,11 @@ pub(crate) fn choose<T: Clone>(analysis: &Analysis<'_>, arguments: &[Ty], candid
     let mut possible: Vec<Candidate<T>> = distinct
         .into_iter()
         .filter(|candidate| {
-            candidate.parameters.iter().zip(arguments).all(|(parameter, argument)| analysis.coercible(*argument, *parameter))
+            candidate
+                .parameters
+                .iter()
+                .zip(arguments)
+                .all(|(parameter, argument)| analysis.coercible(*argument, *parameter))
         })
         .collect();
     if possible.len() <= 1 {
@@ -66,11 +70,18 @@ fn select<T: Clone>(analysis: &Analysis<'_>, arguments: &[Ty], possible: Vec<Can
     let category = |oid: u32| analysis.catalog.type_by_oid(oid).map_or('X', |held| held.category);
     let preferred = |oid: u32| analysis.catalog.type_by_oid(oid).is_some_and(|held| held.preferred);
     let matching = |candidate: &Candidate<T>, fits: &dyn Fn(u32, u32) -> bool| {
-        candidate.parameters.iter().zip(&known).filter(|(parameter, argument)| argument.is_some_and(|a| fits(a, **parameter))).count()
+        candidate
+            .parameters
+            .iter()
+            .zip(&known)
+            .filter(|(parameter, argument)| argument.is_some_and(|a| fits(a, **parameter)))
+            .count()
     };
     let possible = best(possible, |candidate| matching(candidate, &|argument, parameter| argument == parameter));
     let possible = best(possible, |candidate| {
-        matching(candidate, &|argument, parameter| argument == parameter || (category(argument) == category(parameter) && preferred(parameter)))
+        matching(candidate, &|argument, parameter| {
+            argument == parameter || (category(argument) == category(parameter) && preferred(parameter))
+        })
     });
     if possible.len() == 1 || known.iter().all(Option::is_some) {
         return decided(possible);
@@ -91,7 +102,10 @@ fn select<T: Clone>(analysis: &Analysis<'_>, arguments: &[Ty], possible: Vec<Can
         };
         let only_preferred = types.iter().any(|oid| category(*oid) == wanted && preferred(*oid));
         fitting.retain(|candidate| {
-            candidate.parameters.get(slot).is_some_and(|oid| category(*oid) == wanted && (!only_preferred || preferred(*oid)))
+            candidate
+                .parameters
+                .get(slot)
+                .is_some_and(|oid| category(*oid) == wanted && (!only_preferred || preferred(*oid)))
         });
     }
     if fitting.len() == 1 {
@@ -103,7 +117,9 @@ fn select<T: Clone>(analysis: &Analysis<'_>, arguments: &[Ty], possible: Vec<Can
     if let Some(first) = types.next().filter(|first| types.all(|other| other == *first)) {
         let same: Vec<Candidate<T>> = possible
             .iter()
-            .filter(|candidate| candidate.parameters.iter().all(|parameter| analysis.coercible(Ty::Oid(*first), *parameter)))
+            .filter(|candidate| {
+                candidate.parameters.iter().all(|parameter| analysis.coercible(Ty::Oid(*first), *parameter))
+            })
             .cloned()
             .collect();
         if same.len() == 1 {
@@ -127,7 +143,12 @@ fn decided<T>(mut candidates: Vec<Candidate<T>>) -> Choice<T> {
 
 impl Analysis<'_> {
     /// A function's parameters for that many arguments; none if it can't be called with so many.
-    pub(crate) fn parameters_for(&self, function: &crate::catalog::Function, count: usize, spread: bool) -> Option<Vec<u32>> {
+    pub(crate) fn parameters_for(
+        &self,
+        function: &crate::catalog::Function,
+        count: usize,
+        spread: bool,
+    ) -> Option<Vec<u32>> {
         let declared = &function.arguments;
         if function.variadic != 0 && !spread && count >= declared.len() {
             let fixed = declared.len().saturating_sub(1);
@@ -136,12 +157,16 @@ impl Analysis<'_> {
             parameters.resize(count, element);
             return Some(parameters);
         }
-        let least = declared.len().saturating_sub(function.defaults).saturating_sub(usize::from(function.variadic != 0 && !spread && function.defaults == 0 && count + 1 == declared.len()));
+        let least = declared.len().saturating_sub(function.defaults).saturating_sub(usize::from(
+            function.variadic != 0 && !spread && function.defaults == 0 && count + 1 == declared.len(),
+        ));
         (least..=declared.len()).contains(&count).then(|| declared.iter().take(count).copied().collect())
     }
 
     /// Whether a type is a row.
     pub(crate) fn is_row(&self, ty: Ty) -> bool {
-        ty.known().is_some_and(|found| found == oid::RECORD || self.catalog.type_by_oid(found).is_some_and(|held| held.kind == TypeKind::Composite))
+        ty.known().is_some_and(|found| {
+            found == oid::RECORD || self.catalog.type_by_oid(found).is_some_and(|held| held.kind == TypeKind::Composite)
+        })
     }
 }

@@ -34,7 +34,8 @@ impl Analysis<'_> {
         };
         let targets = [to, self.base_type(to), bare(to)];
         let fits = |cast: &Cast| {
-            let source_is_built_in = self.catalog.type_by_oid(cast.source).is_some_and(|held| held.oid < crate::catalog::FIRST_USER_OID);
+            let source_is_built_in =
+                self.catalog.type_by_oid(cast.source).is_some_and(|held| held.oid < crate::catalog::FIRST_USER_OID);
             targets.contains(&cast.target)
                 && match from {
                     Ty::Oid(oid) => [oid, self.base_type(oid), bare(oid)].contains(&cast.source),
@@ -61,7 +62,8 @@ impl Analysis<'_> {
     fn types_inside(&self, oid: u32) -> Vec<u32> {
         let Some(held) = self.catalog.type_by_oid(oid) else { return Vec::new() };
         let relation = self.catalog.relation(held.relation).filter(|_| held.kind == TypeKind::Composite);
-        let attributes = relation.into_iter().flat_map(|relation| relation.columns.iter().map(|column| column.type_oid));
+        let attributes =
+            relation.into_iter().flat_map(|relation| relation.columns.iter().map(|column| column.type_oid));
         [held.base, held.element, held.subtype].into_iter().filter(|oid| *oid != 0).chain(attributes).collect()
     }
 
@@ -101,18 +103,38 @@ impl Analysis<'_> {
 
     /// The server's own functions that cast an argument of any type: those written in SQL (`text || anything`, `quote_literal`) to text, and
     /// those that make JSON to `json`.
-    pub(crate) fn casts_inside(&mut self, function: &Function, arguments: &[Ty], parameters: &[u32], position: Option<Position>) {
-        let polymorphic = |parameter: u32| self.catalog.type_by_oid(parameter).is_some_and(|held| held.kind == TypeKind::Pseudo);
+    pub(crate) fn casts_inside(
+        &mut self,
+        function: &Function,
+        arguments: &[Ty],
+        parameters: &[u32],
+        position: Option<Position>,
+    ) {
+        let polymorphic =
+            |parameter: u32| self.catalog.type_by_oid(parameter).is_some_and(|held| held.kind == TypeKind::Pseudo);
         if &*function.language == "sql" {
-            let cast: Vec<Ty> = arguments.iter().zip(parameters).filter(|(_, parameter)| polymorphic(**parameter)).map(|(ty, _)| *ty).collect();
+            let cast: Vec<Ty> = arguments
+                .iter()
+                .zip(parameters)
+                .filter(|(_, parameter)| polymorphic(**parameter))
+                .map(|(ty, _)| *ty)
+                .collect();
             for ty in cast {
                 self.converts(ty, Ty::Oid(oid::TEXT), position);
             }
         } else if function.name.contains("json") {
-            let cast: Vec<Ty> = arguments.iter().zip(parameters).filter(|(_, parameter)| polymorphic(**parameter)).map(|(ty, _)| *ty).collect();
+            let cast: Vec<Ty> = arguments
+                .iter()
+                .zip(parameters)
+                .filter(|(_, parameter)| polymorphic(**parameter))
+                .map(|(ty, _)| *ty)
+                .collect();
             for ty in cast {
                 // A row's and an array's parts are cast one by one.
-                let whole = ty.known().and_then(|oid| self.catalog.type_by_oid(oid)).is_some_and(|held| held.element == 0 && matches!(held.kind, TypeKind::Base | TypeKind::Enum));
+                let whole = ty
+                    .known()
+                    .and_then(|oid| self.catalog.type_by_oid(oid))
+                    .is_some_and(|held| held.element == 0 && matches!(held.kind, TypeKind::Base | TypeKind::Enum));
                 let from = if whole { ty } else { Ty::Any };
                 self.converts(from, Ty::Oid(oid::JSON), position);
                 self.converts(from, Ty::Oid(oid::JSONB), position);

@@ -56,16 +56,23 @@ impl Analysis<'_> {
         let element = parameters.iter().zip(arguments).find_map(|(parameter, argument)| {
             let known = argument.known()?;
             match *parameter {
-                oid::ANYELEMENT | oid::ANYNONARRAY | oid::ANYENUM | oid::ANYCOMPATIBLE | oid::ANYCOMPATIBLENONARRAY => Some(Ty::Oid(known)),
-                oid::ANYARRAY | oid::ANYCOMPATIBLEARRAY => Some(self.element_of(*argument)),
-                oid::ANYRANGE | oid::ANYCOMPATIBLERANGE | oid::ANYMULTIRANGE | oid::ANYCOMPATIBLEMULTIRANGE => {
-                    self.catalog.type_by_oid(self.base_type(known)).filter(|held| held.subtype != 0).map(|held| Ty::Oid(held.subtype))
+                oid::ANYELEMENT | oid::ANYNONARRAY | oid::ANYENUM | oid::ANYCOMPATIBLE | oid::ANYCOMPATIBLENONARRAY => {
+                    Some(Ty::Oid(known))
                 }
+                oid::ANYARRAY | oid::ANYCOMPATIBLEARRAY => Some(self.element_of(*argument)),
+                oid::ANYRANGE | oid::ANYCOMPATIBLERANGE | oid::ANYMULTIRANGE | oid::ANYCOMPATIBLEMULTIRANGE => self
+                    .catalog
+                    .type_by_oid(self.base_type(known))
+                    .filter(|held| held.subtype != 0)
+                    .map(|held| Ty::Oid(held.subtype)),
                 _ => None,
             }
         });
         match (result, element) {
-            (oid::ANYELEMENT | oid::ANYNONARRAY | oid::ANYENUM | oid::ANYCOMPATIBLE | oid::ANYCOMPATIBLENONARRAY, Some(element)) => element,
+            (
+                oid::ANYELEMENT | oid::ANYNONARRAY | oid::ANYENUM | oid::ANYCOMPATIBLE | oid::ANYCOMPATIBLENONARRAY,
+                Some(element),
+            ) => element,
             (oid::ANYARRAY | oid::ANYCOMPATIBLEARRAY, Some(element)) => self.array_of(element),
             (oid::ANYRANGE | oid::ANYMULTIRANGE | oid::ANYCOMPATIBLERANGE | oid::ANYCOMPATIBLEMULTIRANGE, _) => {
                 let same = parameters.iter().zip(arguments).find(|(parameter, _)| **parameter == result);
@@ -85,13 +92,17 @@ impl Analysis<'_> {
                 (Ty::Oid(oid), None) => common = Some(oid),
                 (Ty::Oid(oid), Some(held)) if oid == held => {}
                 (Ty::Oid(new), Some(held)) => {
-                    let (Some(a), Some(b)) = (self.catalog.type_by_oid(self.base_type(new)), self.catalog.type_by_oid(self.base_type(held))) else {
+                    let (Some(a), Some(b)) =
+                        (self.catalog.type_by_oid(self.base_type(new)), self.catalog.type_by_oid(self.base_type(held)))
+                    else {
                         return Ty::Any;
                     };
                     if a.category != b.category || !(self.coercible(ty, held) || self.coercible(Ty::Oid(held), new)) {
                         return Ty::Any;
                     }
-                    if !b.preferred && self.coercible(Ty::Oid(held), new) && !self.coercible(ty, held) || a.preferred && !b.preferred {
+                    if !b.preferred && self.coercible(Ty::Oid(held), new) && !self.coercible(ty, held)
+                        || a.preferred && !b.preferred
+                    {
                         common = Some(new);
                     }
                 }

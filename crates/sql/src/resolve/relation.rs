@@ -45,12 +45,14 @@ impl<'a> Analysis<'a> {
                 .map(Named::Relation)
                 .ok_or_else(|| unknown(name.to_string())),
             Some([schema, name]) if is_temporary(schema) => Ok(Named::Temporary(Arc::clone(name), None)),
-            Some([schema, name]) => {
-                catalog.relation_in(schema, name).map(Named::Relation).ok_or_else(|| unknown(format!("{schema}.{name}")))
-            }
-            Some([database, schema, name]) if **database == *catalog.database() => {
-                catalog.relation_in(schema, name).map(Named::Relation).ok_or_else(|| unknown(format!("{schema}.{name}")))
-            }
+            Some([schema, name]) => catalog
+                .relation_in(schema, name)
+                .map(Named::Relation)
+                .ok_or_else(|| unknown(format!("{schema}.{name}"))),
+            Some([database, schema, name]) if **database == *catalog.database() => catalog
+                .relation_in(schema, name)
+                .map(Named::Relation)
+                .ok_or_else(|| unknown(format!("{schema}.{name}"))),
             _ => Err(unknown(name.to_string())),
         }
     }
@@ -63,7 +65,9 @@ impl<'a> Analysis<'a> {
                 self.any_type = true;
                 return match hidden {
                     None => Ok(temporary(Arc::clone(name))),
-                    Some(relation) => Ok(Item { open: true, ..self.read_relation(&Named::Relation(relation), position)? }),
+                    Some(relation) => {
+                        Ok(Item { open: true, ..self.read_relation(&Named::Relation(relation), position)? })
+                    }
                 };
             }
             Named::Relation(relation) => *relation,
@@ -74,7 +78,9 @@ impl<'a> Analysis<'a> {
             self.system_relation(relation, position);
         }
         let columns = match relation.kind {
-            RelationKind::View | RelationKind::MaterializedView if !relation.system => self.view_columns(relation, position),
+            RelationKind::View | RelationKind::MaterializedView if !relation.system => {
+                self.view_columns(relation, position)
+            }
             RelationKind::Foreign => {
                 let construct = format!("foreign table {}", relation.qualified);
                 self.effect(Effect::Outbound, Arc::clone(&relation.qualified));
@@ -82,7 +88,10 @@ impl<'a> Analysis<'a> {
                 own_columns(relation)
             }
             RelationKind::Composite => {
-                return Err(self.unsupported(format!("type {} in place of a table", relation.qualified), sqlparser::tokenizer::Span::empty()));
+                return Err(self.unsupported(
+                    format!("type {} in place of a table", relation.qualified),
+                    sqlparser::tokenizer::Span::empty(),
+                ));
             }
             _ => own_columns(relation),
         };
@@ -105,7 +114,12 @@ impl<'a> Analysis<'a> {
                 self.absorb(&definition.found);
                 let names = relation.columns.iter().map(|column| (Arc::clone(&column.name), column.type_oid));
                 let pairs = names.zip(&definition.columns);
-                pairs.map(|((name, ty), column)| Column { name, value: Value { ty: Ty::Oid(ty), ..column.value.clone() } }).collect()
+                pairs
+                    .map(|((name, ty), column)| Column {
+                        name,
+                        value: Value { ty: Ty::Oid(ty), ..column.value.clone() },
+                    })
+                    .collect()
             }
             Err(_) => {
                 self.opaque(format!("view {}", relation.qualified), Arc::clone(&relation.qualified), position);
@@ -116,7 +130,8 @@ impl<'a> Analysis<'a> {
 
     /// Reading a table reads those that inherit from it, and foreign ones among them reach other servers.
     fn foreign_descendants(&mut self, relation: &Relation, position: Option<Position>) {
-        let foreign: Vec<_> = self.catalog.tables_below(relation.oid).filter(|table| table.kind == RelationKind::Foreign).collect();
+        let foreign: Vec<_> =
+            self.catalog.tables_below(relation.oid).filter(|table| table.kind == RelationKind::Foreign).collect();
         for table in foreign {
             self.effect(Effect::Outbound, Arc::clone(&table.qualified));
             self.opaque(format!("foreign table {}", table.qualified), Arc::clone(&table.qualified), position);
@@ -171,8 +186,13 @@ impl<'a> Analysis<'a> {
     }
 
     fn system_column(&mut self, relation: &Relation, column: &catalog::Column, position: Option<Position>) {
-        if *relation.schema == *"pg_catalog" && system_catalog::refused_columns(&relation.name).contains(&&*column.name) {
-            self.opaque(format!("system column {}.{}", relation.qualified, column.name), Arc::clone(&relation.qualified), position);
+        if *relation.schema == *"pg_catalog" && system_catalog::refused_columns(&relation.name).contains(&&*column.name)
+        {
+            self.opaque(
+                format!("system column {}.{}", relation.qualified, column.name),
+                Arc::clone(&relation.qualified),
+                position,
+            );
         }
     }
 }
@@ -184,7 +204,14 @@ fn is_temporary(schema: &str) -> bool {
 
 /// A temporary relation: its columns aren't known, and hold nothing that this session could not read.
 pub(crate) fn temporary(name: Arc<str>) -> Item {
-    Item { name: Some(name), schema: Some("pg_temp".into()), relation: None, row_type: Ty::Any, columns: Vec::new(), open: true }
+    Item {
+        name: Some(name),
+        schema: Some("pg_temp".into()),
+        relation: None,
+        row_type: Ty::Any,
+        columns: Vec::new(),
+        open: true,
+    }
 }
 
 fn own_columns(relation: &Relation) -> Vec<Column> {

@@ -114,7 +114,10 @@ impl Analysis<'_> {
                 | ArrayElemTypeDef::Qualified(element, _),
             ) => self.array_of(self.data_type(element)),
             // What the parser takes for another dialect's keyword is a plain type name here.
-            other => self.catalog.type_on_path(&self.settings.search_path, &other.to_string().to_ascii_lowercase()).map_or(Ty::Any, |found| Ty::Oid(found.oid)),
+            other => self
+                .catalog
+                .type_on_path(&self.settings.search_path, &other.to_string().to_ascii_lowercase())
+                .map_or(Ty::Any, |found| Ty::Oid(found.oid)),
         }
     }
 

@@ -41,7 +41,7 @@ impl<'a> Analysis<'a> {
         let position = self.position(named.name.span());
         let into = self.target(named.name, &[Effect::Update])?;
         let item = self.aliased(into.item.clone(), named.alias)?;
-        let sources = self.from_list(from, outer)?;
+        let sources = self.clause_from(from, outer)?;
         let scope = outer.inner(From::of(item.clone()).join(sources));
         let targets = self.assignments(&update.assignments, &into, &scope, "UPDATE")?;
         if let Some(condition) = &update.selection {
@@ -74,7 +74,7 @@ impl<'a> Analysis<'a> {
         let position = self.position(named.name.span());
         let into = self.target(named.name, &[Effect::Delete])?;
         let item = self.aliased(into.item.clone(), named.alias)?;
-        let sources = self.from_list(delete.using.as_deref().unwrap_or_default(), outer)?;
+        let sources = self.clause_from(delete.using.as_deref().unwrap_or_default(), outer)?;
         let scope = outer.inner(From::of(item.clone()).join(sources));
         if let Some(condition) = &delete.selection {
             self.condition(condition, &scope, "WHERE")?;

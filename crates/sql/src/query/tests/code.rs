@@ -31,7 +31,10 @@ fn user_code_is_named_with_what_policy_may_trust() {
         ("SELECT gather(id) OVER () FROM pad", "public.gather"),
     ] {
         assert_eq!(trusted_objects(text), [object], "{text}");
-        assert!(one(text).effects.iter().any(|effect| effect.effect == Effect::Call && &*effect.object == object), "{text}");
+        assert!(
+            one(text).effects.iter().any(|effect| effect.effect == Effect::Call && &*effect.object == object),
+            "{text}"
+        );
     }
     // A prefix operator outside the parser's own is not understood at all.
     refused("SELECT @@@ 3");
@@ -63,14 +66,22 @@ fn a_user_s_overload_that_can_t_take_the_argument_doesn_t_count() {
 
 #[test]
 fn what_the_server_s_own_functions_reach_is_known() {
-    assert!(opaque("SELECT count(*), percentile_cont(0.5) WITHIN GROUP (ORDER BY total), array_agg(id ORDER BY id) FROM orders").is_empty());
+    assert!(
+        opaque(
+            "SELECT count(*), percentile_cont(0.5) WITHIN GROUP (ORDER BY total), array_agg(id ORDER BY id) FROM orders"
+        )
+        .is_empty()
+    );
     assert!(opaque("SELECT jsonb_agg(to_jsonb(p) ORDER BY id) FROM products p").is_empty());
     assert!(opaque("SELECT g, g * 2 FROM generate_series(1, 3) g").is_empty());
     assert!(opaque("SELECT key, value FROM jsonb_each('{}'::jsonb)").is_empty());
     assert_eq!(opaque("SELECT pg_read_file('/etc/passwd')"), ["function pg_catalog.pg_read_file"]);
     assert_eq!(opaque("SELECT query_to_xml('select 1', true, true, '')"), ["function pg_catalog.query_to_xml"]);
     assert_eq!(opaque("SELECT * FROM pg_stats"), ["system relation pg_catalog.pg_stats"]);
-    assert_eq!(opaque("SELECT reltuples FROM pg_class"), ["system column pg_catalog.pg_class"].map(|s| format!("{s}.reltuples")));
+    assert_eq!(
+        opaque("SELECT reltuples FROM pg_class"),
+        ["system column pg_catalog.pg_class"].map(|s| format!("{s}.reltuples"))
+    );
     assert!(opaque("SELECT relname FROM pg_class").is_empty());
     assert!(opaque("SELECT current_setting('search_path'), current_user, current_date").is_empty());
     assert_eq!(opaque("SELECT set_config('search_path', 'staff', false) FROM pad"), ["function pg_catalog.set_config"]);

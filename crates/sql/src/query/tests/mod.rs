@@ -51,7 +51,9 @@ pub(crate) fn shown_uses(statement: &Statement, text: &str) -> Vec<String> {
     let mut shown: Vec<String> = statement
         .uses
         .iter()
-        .map(|used| format!("{}: {}", shop().name_of(used.column).unwrap().trim_start_matches("public."), used.construct))
+        .map(|used| {
+            format!("{}: {}", shop().name_of(used.column).unwrap().trim_start_matches("public."), used.construct)
+        })
         .collect();
     shown.sort();
     shown

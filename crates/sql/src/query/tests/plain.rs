@@ -3,8 +3,14 @@ use super::*;
 #[test]
 fn an_alias_hides_nothing() {
     assert_eq!(outputs("SELECT id, ssn AS x FROM customers"), ["id=customers.id", "x=customers.ssn"]);
-    assert_eq!(outputs("SELECT \"ssn\", EMAIL FROM PUBLIC.\"customers\""), ["ssn=customers.ssn", "email=customers.email"]);
-    assert_eq!(outputs("SELECT customers.ssn, public.customers.email FROM customers"), ["ssn=customers.ssn", "email=customers.email"]);
+    assert_eq!(
+        outputs("SELECT \"ssn\", EMAIL FROM PUBLIC.\"customers\""),
+        ["ssn=customers.ssn", "email=customers.email"]
+    );
+    assert_eq!(
+        outputs("SELECT customers.ssn, public.customers.email FROM customers"),
+        ["ssn=customers.ssn", "email=customers.email"]
+    );
     assert_eq!(outputs("SELECT shop_a.public.customers.email FROM shop_a.public.customers"), ["email=customers.email"]);
     assert_eq!(outputs("SELECT (((ssn))) FROM customers"), ["ssn=customers.ssn"]);
     assert!(uses("SELECT (((ssn))) FROM customers ORDER BY id LIMIT 3").iter().all(|used| !used.contains("ssn")));
@@ -13,7 +19,16 @@ fn an_alias_hides_nothing() {
 #[test]
 fn star_gives_every_column_in_order() {
     let all = outputs("SELECT * FROM payments");
-    assert_eq!(all, ["id=payments.id", "order_id=payments.order_id", "card_number=payments.card_number", "amount=payments.amount", "paid_at=payments.paid_at"]);
+    assert_eq!(
+        all,
+        [
+            "id=payments.id",
+            "order_id=payments.order_id",
+            "card_number=payments.card_number",
+            "amount=payments.amount",
+            "paid_at=payments.paid_at"
+        ]
+    );
     assert_eq!(outputs("SELECT p.* FROM payments p"), all);
     assert_eq!(outputs("TABLE payments"), all);
     assert_eq!(outputs("(SELECT * FROM payments)"), all);
@@ -24,11 +39,25 @@ fn star_gives_every_column_in_order() {
 #[test]
 fn derived_tables_and_ctes_pass_columns_through() {
     assert_eq!(outputs("SELECT s.y FROM (SELECT ssn AS x, id FROM customers) s(y, z)"), ["y=customers.ssn"]);
-    assert_eq!(outputs("WITH a AS (SELECT ssn FROM customers), b(q) AS (SELECT * FROM a) SELECT q FROM b"), ["q=customers.ssn"]);
-    assert_eq!(outputs("WITH customers AS (SELECT name FROM products) SELECT * FROM customers"), ["name=products.name"]);
+    assert_eq!(
+        outputs("WITH a AS (SELECT ssn FROM customers), b(q) AS (SELECT * FROM a) SELECT q FROM b"),
+        ["q=customers.ssn"]
+    );
+    assert_eq!(
+        outputs("WITH customers AS (SELECT name FROM products) SELECT * FROM customers"),
+        ["name=products.name"]
+    );
     assert_eq!(outputs("WITH customers AS (SELECT name FROM products) SELECT * FROM public.customers").len(), 12);
-    assert_eq!(outputs("SELECT (SELECT 1), x FROM (SELECT email FROM customers) AS t(x)"), ["?column?", "x=customers.email"]);
-    assert_eq!(outputs("SELECT l.email FROM orders o CROSS JOIN LATERAL (SELECT email FROM customers c WHERE c.id = o.customer_id) l"), ["email=customers.email"]);
+    assert_eq!(
+        outputs("SELECT (SELECT 1), x FROM (SELECT email FROM customers) AS t(x)"),
+        ["?column?", "x=customers.email"]
+    );
+    assert_eq!(
+        outputs(
+            "SELECT l.email FROM orders o CROSS JOIN LATERAL (SELECT email FROM customers c WHERE c.id = o.customer_id) l"
+        ),
+        ["email=customers.email"]
+    );
 }
 
 #[test]
@@ -37,15 +66,24 @@ fn joins_keep_columns_and_mark_the_side_that_may_be_missing() {
         outputs("SELECT o.id, c.email FROM orders o LEFT JOIN customers c ON c.id = o.customer_id"),
         ["id=orders.id", "email=customers.email?"]
     );
-    assert_eq!(outputs("SELECT c.email FROM orders o RIGHT JOIN customers c ON c.id = o.customer_id"), ["email=customers.email"]);
-    assert_eq!(outputs("SELECT c.email FROM orders o FULL JOIN customers c ON c.id = o.customer_id"), ["email=customers.email?"]);
+    assert_eq!(
+        outputs("SELECT c.email FROM orders o RIGHT JOIN customers c ON c.id = o.customer_id"),
+        ["email=customers.email"]
+    );
+    assert_eq!(
+        outputs("SELECT c.email FROM orders o FULL JOIN customers c ON c.id = o.customer_id"),
+        ["email=customers.email?"]
+    );
     assert_eq!(
         outputs("SELECT * FROM (SELECT id, txt FROM pad) a JOIN (SELECT id, body FROM archive) b USING (id)"),
         ["id=pad.id", "txt=pad.txt", "body=archive.body"]
     );
     assert_eq!(outputs("SELECT x.* FROM pad JOIN archive USING (id) AS x"), ["id=pad.id"]);
     assert_eq!(outputs("SELECT j.email FROM (orders o JOIN customers c ON true) AS j"), ["email=customers.email"]);
-    assert_eq!(outputs("SELECT email FROM orders o LEFT JOIN (customers c JOIN payments p ON p.id = c.id) ON true"), ["email=customers.email?"]);
+    assert_eq!(
+        outputs("SELECT email FROM orders o LEFT JOIN (customers c JOIN payments p ON p.id = c.id) ON true"),
+        ["email=customers.email?"]
+    );
 }
 
 #[test]
@@ -76,9 +114,11 @@ fn a_field_of_a_whole_row_is_its_column() {
 
 #[test]
 fn exists_reads_no_column_of_its_list() {
-    assert!(uses("SELECT id FROM orders o WHERE EXISTS (SELECT * FROM customers c WHERE c.id = o.customer_id)")
-        .iter()
-        .all(|used| !used.contains("ssn")));
+    assert!(
+        uses("SELECT id FROM orders o WHERE EXISTS (SELECT * FROM customers c WHERE c.id = o.customer_id)")
+            .iter()
+            .all(|used| !used.contains("ssn"))
+    );
 }
 
 #[test]

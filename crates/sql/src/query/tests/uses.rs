@@ -56,8 +56,14 @@ fn each_clause_names_itself() {
     ] {
         assert_eq!(uses_of("customers.ssn", text), [construct], "{text}");
     }
-    assert_eq!(uses_of("employees.salary", "SELECT id FROM orders LIMIT (SELECT salary FROM employees LIMIT 1)"), ["LIMIT"]);
-    assert_eq!(uses_of("customers.birth_date", "SELECT extract(year FROM birth_date) FROM customers"), ["EXTRACT", "function extract"]);
+    assert_eq!(
+        uses_of("employees.salary", "SELECT id FROM orders LIMIT (SELECT salary FROM employees LIMIT 1)"),
+        ["LIMIT"]
+    );
+    assert_eq!(
+        uses_of("customers.birth_date", "SELECT extract(year FROM birth_date) FROM customers"),
+        ["EXTRACT", "function extract"]
+    );
     assert_eq!(uses_of("profiles.seen", "SELECT seen AT TIME ZONE 'UTC' FROM profiles"), ["function timezone"]);
     assert_eq!(uses_of("profiles.tags", "SELECT tags[1] FROM profiles"), ["subscript"]);
     assert_eq!(uses_of("profiles.contact", "SELECT (contact).zip FROM profiles"), ["field selection"]);
@@ -116,14 +122,24 @@ fn functional_and_attribute_notation_are_seen_through() {
 fn inside_a_view_a_use_is_named_after_it() {
     assert_eq!(uses_of("customers.credit_limit", "SELECT id FROM rich"), ["view public.rich: WHERE"]);
     assert_eq!(uses_of("customers.birth_date", "SELECT label FROM adults"), ["view public.adults: operator <"]);
-    assert!(uses_of("customers.birth_date", "SELECT people FROM decade_counts").iter().all(|used| used.starts_with("view public.decade_counts: ")));
+    assert!(
+        uses_of("customers.birth_date", "SELECT people FROM decade_counts")
+            .iter()
+            .all(|used| used.starts_with("view public.decade_counts: "))
+    );
     // A column that a view computes counts for whoever refers to it.
     assert_eq!(uses_of("customers.birth_date", "SELECT who FROM adults"), [""; 0]);
-    assert_eq!(uses_of("customers.birth_date", "SELECT who FROM adults WHERE label = 'older'"), ["view public.adults: operator <"]);
+    assert_eq!(
+        uses_of("customers.birth_date", "SELECT who FROM adults WHERE label = 'older'"),
+        ["view public.adults: operator <"]
+    );
     assert!(!uses_of("customers.birth_date", "SELECT * FROM adults").is_empty());
     assert!(!uses_of("customers.birth_date", "SELECT a FROM adults a").is_empty());
     assert!(!uses_of("customers.birth_date", "SELECT x.l FROM (SELECT who, label AS l FROM adults) x").is_empty());
-    assert!(!uses_of("customers.birth_date", "SELECT 1 FROM adults a JOIN (SELECT 'older' AS label) b USING (label)").is_empty());
+    assert!(
+        !uses_of("customers.birth_date", "SELECT 1 FROM adults a JOIN (SELECT 'older' AS label) b USING (label)")
+            .is_empty()
+    );
     let statement = one("SELECT id FROM rich");
     let names: Vec<&str> = statement.tables.iter().map(|table| &*table.name).collect();
     assert_eq!(names, ["public.rich", "public.customers"]);
@@ -145,7 +161,10 @@ fn recursion_uses_what_it_carries() {
     let text = "WITH RECURSIVE r AS (SELECT id, ssn FROM customers WHERE id = 1 UNION ALL SELECT c.id, r.ssn FROM r JOIN customers c ON c.id = r.id + 1) SELECT * FROM r";
     assert!(!uses_of("customers.ssn", text).is_empty());
     assert_eq!(outputs(text), ["id", "ssn"]);
-    assert_eq!(outputs("WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 9) SELECT x FROM n"), ["x"]);
+    assert_eq!(
+        outputs("WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 9) SELECT x FROM n"),
+        ["x"]
+    );
     // Under RECURSIVE a later CTE hides a table already.
     assert_eq!(
         refused("WITH RECURSIVE a AS (SELECT txt FROM pad), pad AS (SELECT ssn AS txt FROM customers) SELECT * FROM a"),
@@ -155,16 +174,26 @@ fn recursion_uses_what_it_carries() {
 
 #[test]
 fn correlated_names_reach_outwards() {
-    assert_eq!(uses_of("customers.ssn", "SELECT (SELECT max(txt) FROM pad WHERE txt = c.ssn) FROM customers c"), ["WHERE"]);
-    assert_eq!(uses_of("customers.ssn", "SELECT id FROM customers WHERE EXISTS (SELECT 1 FROM pad WHERE txt = ssn)"), ["WHERE"]);
+    assert_eq!(
+        uses_of("customers.ssn", "SELECT (SELECT max(txt) FROM pad WHERE txt = c.ssn) FROM customers c"),
+        ["WHERE"]
+    );
+    assert_eq!(
+        uses_of("customers.ssn", "SELECT id FROM customers WHERE EXISTS (SELECT 1 FROM pad WHERE txt = ssn)"),
+        ["WHERE"]
+    );
     // An inner column hides an outer one.
-    assert_eq!(uses_of("customers.ssn", "SELECT id FROM customers WHERE EXISTS (SELECT 1 FROM guesses WHERE ssn = 'a')"), [""; 0]);
+    assert_eq!(
+        uses_of("customers.ssn", "SELECT id FROM customers WHERE EXISTS (SELECT 1 FROM guesses WHERE ssn = 'a')"),
+        [""; 0]
+    );
 }
 
 #[test]
 fn positions_are_characters_of_the_whole_text() {
     let statement = one("SELECT 'ä', id FROM customers WHERE ssn = 'x'");
-    let position = statement.uses.iter().find(|used| &*used.construct == "WHERE").and_then(|used| used.position).unwrap();
+    let position =
+        statement.uses.iter().find(|used| &*used.construct == "WHERE").and_then(|used| used.position).unwrap();
     assert_eq!(position.0, 37);
 }
 
