@@ -60,4 +60,4 @@ pub use row::{HELD, Hold, OUTCOME_UNKNOWN, RUNNING, Row, RowKind, Ruling};
 pub use sync::{SYNC_INTERVAL, SyncState, Written};
 pub use tail::{TAIL_INTERVAL, Tail};
 pub use verify::{Bad, Place, Report, verify};
-pub use view::UNINDEXED_MAX;
+pub use view::{UNINDEXED_BYTES_MAX, UNINDEXED_MAX};

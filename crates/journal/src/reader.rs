@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 use querygate_record::StatementId;
 
 use crate::{
-    DEFAULT_CACHE_BYTES, Error, Filter, Row,
+    Checkpoint, DEFAULT_CACHE_BYTES, Error, Filter, Row,
     chain_id::ChainId,
     index::{Segment, Term, key},
     resolve::Resolver,
@@ -64,6 +64,16 @@ impl Reader {
     pub fn show(&self, statement: StatementId) -> Result<Vec<Row>, Error> {
         let StatementId { session, number } = statement;
         self.search(&Filter { session: Some(session), statement: Some(number), ..Filter::default() })?.collect()
+    }
+
+    /// The last checkpoint, to be kept elsewhere; none when nothing was ever signed.
+    pub fn last_checkpoint(&self) -> Result<Option<Checkpoint>, Error> {
+        self.refresh()?;
+        let last = self.store.last_at(Family::Checkpoints, &u64::MAX.to_be_bytes(), &[])?;
+        let decode = |bytes: &[u8]| {
+            Checkpoint::decode(bytes).map_err(|e| self.store.damaged(format!("the last checkpoint is {}", e.0)))
+        };
+        last.map(|(_, bytes)| decode(&bytes)).transpose()
     }
 
     /// How many entries are written and not indexed: what each search reads besides.

@@ -14,8 +14,10 @@ use crate::{
     store::{Family, Store, read_batch_key},
 };
 
-/// Facts and sessions kept at hand, each, in each of two generations.
+/// Facts, and sessions, kept at hand in each of two generations ...
 const REMEMBERED_MAX: usize = 16_384;
+/// ... unless their texts are long: bytes of one generation.
+const REMEMBERED_BYTES_MAX: usize = 16 << 20;
 
 /// What entries refer to, as far as it was needed.
 #[derive(Default)]
@@ -27,19 +29,38 @@ pub(crate) struct Resolver {
     sessions: Recent<SessionId, Arc<SessionFacts>>,
 }
 
-/// The values used last, at least [`REMEMBERED_MAX`] of them.
+/// The values used last: at least a generation of them.
 struct Recent<K, V> {
     young: HashMap<K, V, RandomState>,
+    young_bytes: usize,
     old: HashMap<K, V, RandomState>,
+}
+
+/// How much memory a value takes, roughly, bytes.
+trait Weigh {
+    fn bytes(&self) -> usize;
+}
+
+impl Weigh for Arc<Facts> {
+    fn bytes(&self) -> usize {
+        let names = [&self.reads, &self.writes, &self.tables, &self.masks];
+        self.text.len() + names.into_iter().flatten().map(|name| name.len() + 24).sum::<usize>()
+    }
+}
+
+impl Weigh for Arc<SessionFacts> {
+    fn bytes(&self) -> usize {
+        self.application.len() + self.principal.roles.iter().map(|role| role.len() + 24).sum::<usize>()
+    }
 }
 
 impl<K, V> Default for Recent<K, V> {
     fn default() -> Self {
-        Recent { young: HashMap::default(), old: HashMap::default() }
+        Recent { young: HashMap::default(), young_bytes: 0, old: HashMap::default() }
     }
 }
 
-impl<K: Copy + Eq + Hash, V: Clone> Recent<K, V> {
+impl<K: Copy + Eq + Hash, V: Clone + Weigh> Recent<K, V> {
     fn find(&mut self, key: &K) -> Option<V> {
         if let Some(value) = self.young.get(key) {
             return Some(value.clone());
@@ -50,9 +71,11 @@ impl<K: Copy + Eq + Hash, V: Clone> Recent<K, V> {
     }
 
     fn keep(&mut self, key: K, value: V) {
-        if self.young.len() >= REMEMBERED_MAX {
+        if self.young.len() >= REMEMBERED_MAX || self.young_bytes >= REMEMBERED_BYTES_MAX {
             self.old = std::mem::take(&mut self.young);
+            self.young_bytes = 0;
         }
+        self.young_bytes += value.bytes();
         self.young.insert(key, value);
     }
 }

@@ -66,9 +66,11 @@ impl Signing {
         for chain in store.chains()? {
             let (signed, by) = signed(store, chain)?;
             let Some(head) = store.head(chain)? else { continue };
-            if by > sealed && head.sequence > signed {
+            // A first entry alone is a chain that was being opened; it says nothing of anybody's doing.
+            let opened_only = by == 0 && head.sequence == 1;
+            if opened_only || (by > sealed && head.sequence > signed) {
                 unsigned.push(head);
-            } else if by <= sealed && head.sequence > signed.max(1) {
+            } else if by <= sealed && head.sequence > signed {
                 warnings.push(format!(
                     "chain {chain} of the log has entries after {signed} that no run of the gateway wrote"
                 ));

@@ -45,6 +45,10 @@ impl Family {
 /// Entries in memory before they are laid down as a table, bytes. Large, because each table costs a merge later.
 const BATCHES_MEMORY: usize = 64 << 20;
 const INDEX_MEMORY: usize = 8 << 20;
+const MEMORIES_MAX: i32 = 4;
+/// Tables not merged yet before writers are slowed down, and stopped: generous, since writers are event loops, and entries lie in order anyway.
+const UNMERGED_SLOW: i32 = 64;
+const UNMERGED_MAX: i32 = 128;
 /// Bound of all unflushed memory of the database, bytes.
 const MEMORY_MAX: usize = 192 << 20;
 /// Files of tables held open; the rest are opened on demand.
@@ -277,6 +281,11 @@ fn families(cache_bytes: usize) -> Vec<ColumnFamilyDescriptor> {
         options.set_block_based_table_factory(&table);
         options.set_compression_type(DBCompressionType::Lz4);
         options.set_bottommost_compression_type(DBCompressionType::Zstd);
+        options.set_max_write_buffer_number(MEMORIES_MAX);
+        options.set_level_zero_slowdown_writes_trigger(UNMERGED_SLOW);
+        options.set_level_zero_stop_writes_trigger(UNMERGED_MAX);
+        options.set_soft_pending_compaction_bytes_limit(0);
+        options.set_hard_pending_compaction_bytes_limit(0);
         options.set_write_buffer_size(if family == Family::Batches { BATCHES_MEMORY } else { INDEX_MEMORY });
         ColumnFamilyDescriptor::new(family.name(), options)
     };

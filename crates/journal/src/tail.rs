@@ -22,8 +22,9 @@ pub const TAIL_INTERVAL: Duration = Duration::from_millis(200);
 /// Statements that a tail follows at a time; when there are more, the longest followed is shown as it stands and forgotten.
 const FOLLOWED_MAX: usize = 16_384;
 
-/// Entries that one poll takes from a chain; the next poll takes the rest.
+/// Entries, and their bytes, that one poll takes from a chain; the next poll takes the rest.
 const TAKEN_MAX: usize = 10_000;
+const TAKEN_BYTES_MAX: usize = 4 << 20;
 
 /// Follows the log: each statement as it ends (and when it begins to wait for a reviewer), each other event as it is written.
 pub struct Tail {
@@ -73,7 +74,7 @@ impl Tail {
     fn take(&mut self, chain: ChainId, taken: &mut Vec<Taken>) -> Result<(), Error> {
         let store = self.reader.store.clone();
         let next = self.next.entry(chain).or_insert(1);
-        let enough = taken.len() + TAKEN_MAX;
+        let (enough, mut bytes) = (taken.len() + TAKEN_MAX, 0);
         for batch in store.batches(&chain, *next)? {
             let (first, value) = batch?;
             if first != *next {
@@ -91,7 +92,8 @@ impl Tail {
                 }
                 *next = frame.sequence + 1;
             }
-            if taken.len() >= enough {
+            bytes += value.len();
+            if taken.len() >= enough || bytes >= TAKEN_BYTES_MAX {
                 break;
             }
         }

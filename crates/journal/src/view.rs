@@ -21,6 +21,9 @@ use crate::{
 /// Entries that one look at the log reads because they are not indexed yet. The index is behind by far less than this unless it is being made anew.
 pub const UNINDEXED_MAX: u64 = 500_000;
 
+/// The same in bytes.
+pub const UNINDEXED_BYTES_MAX: usize = 256 << 20;
+
 pub(crate) struct View {
     /// The run that still writes, if any does.
     live: Option<Uuid>,
@@ -30,6 +33,7 @@ pub(crate) struct View {
     later: Later,
     open: HashMap<ChainId, bool, RandomState>,
     unindexed: u64,
+    unindexed_bytes: usize,
 }
 
 impl View {
@@ -43,6 +47,7 @@ impl View {
             later: Later::default(),
             open: HashMap::default(),
             unindexed: 0,
+            unindexed_bytes: 0,
         };
         let mut resolver = Resolver::default();
         for chain in store.chains()? {
@@ -113,8 +118,9 @@ impl View {
                 tail.read(bytes, resolver, &mut self.later).map_err(|e| store.bad_entry(chain, sequence, e))?;
                 self.unindexed += 1;
             }
-            if self.unindexed > UNINDEXED_MAX {
-                let why = "the log's index is being made anew; ask again when it has caught up, or run `querygate log verify` if it never does";
+            self.unindexed_bytes += value.len();
+            if self.unindexed > UNINDEXED_MAX || self.unindexed_bytes > UNINDEXED_BYTES_MAX {
+                let why = "the log's index is behind; ask again when the gateway has run for a while and caught up";
                 return Err(Error::TooMuch(why.to_owned()));
             }
         }

@@ -1,5 +1,13 @@
 //! Many chains at once, syncing, closing, and the files of the keys.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
 mod common;
 
 use std::os::unix::fs::PermissionsExt;

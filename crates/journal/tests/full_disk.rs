@@ -1,5 +1,13 @@
 //! A disk that takes no more stops the log with a clear error, loses nothing that was acknowledged, and is tried again.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
 mod common;
 
 use std::process::Command;

@@ -1,5 +1,13 @@
 //! What was acknowledged survives `kill -9`, and the chains verify afterwards.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
 mod common;
 
 use std::{

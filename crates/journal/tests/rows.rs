@@ -1,5 +1,13 @@
 //! What is written comes back as rows, each joined with all that is known of it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
 mod common;
 
 use common::{Log, begin, end, entry, facts, session_facts};
