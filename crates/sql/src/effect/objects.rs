@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use querygate_record::{Effect, Position};
+
 use super::Name;
 use crate::{
     analysis::Analysis,
@@ -70,6 +72,20 @@ pub(super) fn routine(analysis: &Analysis<'_>, name: &Name) -> Arc<str> {
         None => schemas_of(&analysis.settings.search_path).find_map(found),
     };
     function.map_or_else(|| other(analysis, name).name, |function| Arc::clone(&function.qualified))
+}
+
+impl Analysis<'_> {
+    /// A query makes a table of its result (SELECT INTO).
+    pub(crate) fn creates(&mut self, parts: Vec<String>, temporary: bool) {
+        let name = Name { parts, position: Position(0) };
+        let object = new_relation(self, &name);
+        if temporary || object.temporary {
+            self.effect(Effect::Session, format!("pg_temp.{}", name.last()));
+            self.made_temporary.push(name.last().to_owned());
+        } else {
+            self.effect(Effect::Define, object.name);
+        }
+    }
 }
 
 fn temporary<'a>(name: &str) -> Object<'a> {

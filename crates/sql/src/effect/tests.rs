@@ -173,6 +173,8 @@ fn temporary_objects_are_session_and_named() {
         ("CREATE TEMPORARY TABLE IF NOT EXISTS t AS SELECT 1 AS a WITH NO DATA", "t"),
         ("CREATE TABLE pg_temp.t (id int)", "t"),
         ("CREATE TEMP SEQUENCE q", "q"),
+        ("SELECT 1 INTO TEMP \"Q\"", "Q"),
+        ("SELECT 1 INTO pg_temp.q", "q"),
         ("CREATE LOCAL TEMP VIEW v AS SELECT id FROM pad", "v"),
     ] {
         let statement = one(text);

@@ -124,6 +124,10 @@ impl Analysis<'_> {
         let value = self.expression(inner, scope, clause)?;
         let ty = self.data_type(data_type);
         self.refuse_unknown_type(ty, data_type)?;
+        if value.ty == ty && is_bare(ty, data_type) {
+            // The server drops a cast to the type that a value has, so a column stays a plain one.
+            return Ok(value);
+        }
         self.used(&value, clause.unwrap_or("cast"));
         self.converts(value.ty, ty, value.position);
         let mut result = Value::derived(ty, [&value]);
@@ -362,6 +366,11 @@ impl Analysis<'_> {
         }
         Ok(value)
     }
+}
+
+/// Whether a type is written without a modifier; `char` and `bit` mean a length of 1, and `interval` may name fields.
+fn is_bare(ty: Ty, data_type: &DataType) -> bool {
+    !matches!(ty, Ty::Any | Ty::Oid(oid::BPCHAR | oid::BIT | oid::INTERVAL)) && !data_type.to_string().contains('(')
 }
 
 /// The type of a number as the server reads it.

@@ -86,7 +86,7 @@ impl Analysis<'_> {
             match item {
                 SelectItem::UnnamedExpr(expr) => {
                     let value = self.expression(expr, scope, None)?;
-                    self.push(&mut rows, label(self, expr, &value), value);
+                    self.push(&mut rows, label(self, expr), value);
                 }
                 SelectItem::ExprWithAlias { expr, alias } => {
                     let value = self.expression(expr, scope, None)?;
@@ -313,16 +313,15 @@ impl Analysis<'_> {
 
     /// SELECT INTO makes a table of the result, so nothing of it reaches the client.
     fn select_into(&mut self, into: &SelectInto, rows: Rows) -> Result<Rows, Refusal> {
-        let name = into.targets.iter().map(ToString::to_string).collect::<Vec<_>>().join(".");
+        let parts: Vec<String> = match into.targets.as_slice() {
+            [Expr::Identifier(name)] => vec![fold(name).to_string()],
+            [Expr::CompoundIdentifier(parts)] => parts.iter().map(|part| fold(part).to_string()).collect(),
+            _ => return Err(self.unsupported("SELECT INTO", sqlparser::tokenizer::Span::empty())),
+        };
         for column in &rows.columns {
             self.used(&column.value, "SELECT INTO");
         }
-        if into.temporary {
-            self.effect(Effect::Session, name.clone());
-            self.made_temporary.push(name);
-        } else {
-            self.effect(Effect::Define, name);
-        }
+        self.creates(parts, into.temporary);
         self.no_rows = true;
         Ok(rows)
     }

@@ -43,7 +43,9 @@ impl<'a> Analysis<'a> {
         let scope = outer.inner(From::of(item.clone()));
         if let Some(OnInsert::OnConflict(conflict)) = &insert.on {
             let both = outer.inner(From { items: vec![item.clone(), given(&item, "excluded")], ..From::of(item) });
-            self.on_conflict(conflict, &into, &both)?;
+            // Rows that a query gives may meet any number of rows.
+            let bounded = insert.source.as_deref().is_none_or(|source| listed(source).is_some());
+            self.on_conflict(conflict, &into, &both, bounded)?;
         }
         self.returning(insert.returning.as_deref(), &scope)
     }
@@ -87,13 +89,7 @@ impl<'a> Analysis<'a> {
         columns: &[Option<&'a Column>],
         outer: &Scope<'_>,
     ) -> Result<Vec<Target>, Refusal> {
-        let plain = source.with.is_none()
-            && source.order_by.is_none()
-            && source.limit_clause.is_none()
-            && source.fetch.is_none();
-        if let SetExpr::Values(values) = &*source.body
-            && plain
-        {
+        if let Some(values) = listed(source) {
             return self.insert_values(values, into, columns, outer);
         }
         let rows = self.query(source, outer)?;
@@ -149,7 +145,13 @@ impl<'a> Analysis<'a> {
     }
 
     /// ON CONFLICT tells whether a key exists, and changes the one row that has it.
-    fn on_conflict(&mut self, conflict: &OnConflict, into: &Into<'a>, scope: &Scope<'_>) -> Result<(), Refusal> {
+    fn on_conflict(
+        &mut self,
+        conflict: &OnConflict,
+        into: &Into<'a>,
+        scope: &Scope<'_>,
+        bounded: bool,
+    ) -> Result<(), Refusal> {
         if let Some(ConflictTarget::Columns { columns, predicate }) = &conflict.conflict_target {
             for column in columns {
                 self.condition(&Expr::Identifier(column.clone()), scope, "ON CONFLICT")?;
@@ -165,9 +167,19 @@ impl<'a> Analysis<'a> {
         }
         if let Some(base) = &into.base {
             let targets = self.mapped(base, &targets, None)?;
-            self.written(Effect::Update, base.relation, &targets, true);
+            self.written(Effect::Update, base.relation, &targets, bounded);
             self.consequences(base.relation, Event::Update, &targets, None);
         }
         Ok(())
+    }
+}
+
+/// The rows of VALUES, where they stand alone.
+fn listed(source: &Query) -> Option<&Values> {
+    let alone =
+        source.with.is_none() && source.order_by.is_none() && source.limit_clause.is_none() && source.fetch.is_none();
+    match &*source.body {
+        SetExpr::Values(values) if alone => Some(values),
+        _ => None,
     }
 }

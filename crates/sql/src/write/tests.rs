@@ -42,6 +42,7 @@ fn a_key_compared_with_constants_bounds() {
         "UPDATE pad SET num = p.stock FROM products p WHERE p.id = pad.id AND pad.id = 3",
         "UPDATE patients SET admitted = now() WHERE id = 7",
         "UPDATE ONLY contractors SET name = 'x' WHERE id = 1",
+        "INSERT INTO pad VALUES (1, 'x', 2) ON CONFLICT (id) DO UPDATE SET txt = 'x'",
     ] {
         assert!(bounded(text), "{text}");
     }
@@ -71,6 +72,7 @@ fn nothing_else_bounds() {
         "UPDATE customer_contacts SET full_name = 'x' WHERE id = 1",
         "UPDATE pad SET num = 1 FROM products p WHERE p.id = pad.id",
         "MERGE INTO pad p USING products s ON p.id = s.id WHEN MATCHED THEN DELETE",
+        "INSERT INTO pad SELECT * FROM pad ON CONFLICT (id) DO UPDATE SET txt = 'x'",
         "WITH x AS (DELETE FROM pad RETURNING id) SELECT id FROM x",
         "EXPLAIN ANALYZE UPDATE pad SET num = 1",
     ] {
