@@ -5,7 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 #[non_exhaustive]
 pub enum Error {
     /// The storage refused a write or a sync. Nothing of the failed write counts as logged; traffic must stop until writes succeed again. After a full disk
-    /// they do by themselves, within seconds of space being freed; after a failed sync or a broken disk only a restart reads what is really there.
+    /// they do by themselves, within seconds of space being freed; other failures may need a restart.
     #[error(
         "the log cannot be written: {0}; free at least 256 MiB on the disk of data_dir if it is full, else check the disk and restart"
     )]

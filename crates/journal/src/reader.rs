@@ -18,6 +18,9 @@ use crate::{
     view::View,
 };
 
+/// Looks at a log that is being written, before something bad is believed.
+pub(crate) const LOOKS_MAX: u32 = 3;
+
 /// Reads the log: beside the running gateway, inside it, or when nothing runs. It never writes to the log.
 #[derive(Clone)]
 pub struct Reader {
@@ -41,11 +44,22 @@ impl Reader {
         if self.beside { self.store.catch_up() } else { Ok(()) }
     }
 
+    /// Looks at the log as it stands now. Beside a gateway that moves entries from its log file to a table just now, they can be in neither for one look.
+    pub(crate) fn look(&self) -> Result<(View, Resolver), Error> {
+        let mut attempt = 1;
+        loop {
+            self.refresh()?;
+            match View::take(&self.store) {
+                Err(Error::Damaged { .. }) if self.beside && attempt < LOOKS_MAX => attempt += 1,
+                looked => return looked,
+            }
+        }
+    }
+
     /// The rows that a filter wants, by time, as the log stands now. Memory is bounded by the segments that overlap in time, about one for each event
     /// loop, not by the number of rows.
     pub fn search(&self, filter: &Filter) -> Result<Rows, Error> {
-        self.refresh()?;
-        let (view, resolver) = View::take(&self.store)?;
+        let (view, resolver) = self.look()?;
         let mut waiting = self.candidates(filter, &view)?;
         let newest_first = filter.newest_first;
         waiting.sort_unstable_by_key(|s| if newest_first { !s.max_ns } else { s.min_ns });
@@ -78,8 +92,7 @@ impl Reader {
 
     /// How many entries are written and not indexed: what each search reads besides.
     pub fn unindexed(&self) -> Result<u64, Error> {
-        self.refresh()?;
-        Ok(View::take(&self.store)?.0.unindexed())
+        Ok(self.look()?.0.unindexed())
     }
 
     /// The segments in which wanted rows can be, those that are not sealed yet included.

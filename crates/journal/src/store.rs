@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use querygate_record::Digest;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Direction,
-    IteratorMode, LogLevel, ReadOptions, WriteBatch, WriteOptions,
+    FlushOptions, IteratorMode, LogLevel, ReadOptions, WriteBatch, WriteOptions,
 };
 use uuid::Uuid;
 
@@ -303,10 +303,13 @@ fn opening(folder: &Path, error: rocksdb::Error) -> Error {
 }
 
 impl Store {
-    /// Whether a write reaches the disk.
+    /// Whether writes reach the disk again. After a failed sync the system may have dropped pages of the write-ahead log and call it clean, so what is in
+    /// memory is laid down as tables: whatever the log file lost is then on disk all the same.
     pub fn probe(&self) -> Result<(), Error> {
         let mut batch = WriteBatch::default();
         batch.put_cf(self.family(Family::Meta)?, b"probe", b"");
-        self.write(batch, true)
+        self.write(batch, true)?;
+        let families = Family::ALL.into_iter().map(|family| self.family(family)).collect::<Result<Vec<_>, _>>()?;
+        self.db.flush_cfs_opt(&families, &FlushOptions::default()).map_err(Error::away)
     }
 }

@@ -48,8 +48,6 @@ pub(crate) struct Syncer {
     state: watch::Sender<SyncState>,
     /// Checked before each write without taking a lock; the reason is in `state`.
     failed: AtomicBool,
-    /// A failed sync may have dropped pages that a later sync would call clean: only a restart reads what is really there.
-    lost: AtomicBool,
 }
 
 impl Syncer {
@@ -61,7 +59,6 @@ impl Syncer {
             wake: Condvar::new(),
             state: watch::Sender::new(SyncState::default()),
             failed: AtomicBool::new(false),
-            lost: AtomicBool::new(false),
         }
     }
 
@@ -128,7 +125,6 @@ impl Syncer {
                 Ok(through)
             }
             Err(error) => {
-                self.lost.store(true, Ordering::Release);
                 self.fail(&error);
                 Err(error)
             }
@@ -189,7 +185,7 @@ impl Syncer {
 
     /// Tries whether the disk takes writes again.
     fn probe(&self, store: &Store) {
-        if !self.lost.load(Ordering::Acquire) && store.probe().is_ok() {
+        if store.probe().is_ok() {
             self.failed.store(false, Ordering::Release);
             self.state.send_modify(|state| state.failed = None);
         }

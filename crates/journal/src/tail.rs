@@ -11,9 +11,9 @@ use crate::{
     batch::Frames,
     chain_id::ChainId,
     codec::{Content, Raw},
+    reader::LOOKS_MAX,
     resolve::Resolver,
     segment::{kind_of, new_row},
-    view::View,
 };
 
 /// A good time to wait between two calls of [`Tail::poll`].
@@ -49,8 +49,7 @@ struct Taken {
 impl Reader {
     /// Follows the log from now on.
     pub fn tail(&self) -> Result<Tail, Error> {
-        self.refresh()?;
-        let (view, resolver) = View::take(&self.store)?;
+        let (view, resolver) = self.look()?;
         Ok(Tail { reader: self.clone(), resolver, next: view.ends(), followed: HashMap::default(), count: 0 })
     }
 }
@@ -61,7 +60,15 @@ impl Tail {
         self.reader.refresh()?;
         let mut taken = Vec::new();
         for chain in self.reader.store.chains()? {
-            self.take(chain, &mut taken)?;
+            let mut attempt = 1;
+            while let Err(error) = self.take(chain, &mut taken) {
+                // As in `look`; what was taken before the gap stays taken.
+                if !matches!(error, Error::Damaged { .. }) || attempt >= LOOKS_MAX {
+                    return Err(error);
+                }
+                attempt += 1;
+                self.reader.refresh()?;
+            }
         }
         taken.sort_by_key(|taken| taken.entry.time_ns);
         let mut rows = Vec::new();

@@ -8,6 +8,7 @@ use crate::{
     chain_id::{ChainId, Head},
     claims::Claims,
     codec::{Kind, Malformed, Raw},
+    reader::LOOKS_MAX,
     run,
     store::{Family, Store},
 };
@@ -98,9 +99,6 @@ impl Reader {
 }
 
 const ADDED: &str = "it was added after the end of its chain was signed";
-
-/// Looks at a log that is being written, before something bad is believed.
-const LOOKS_MAX: u32 = 3;
 
 /// Whether what was looked at is as it was written; the outer result says whether it could be looked at.
 type Checked = Result<Result<(), Bad>, Error>;
