@@ -4,7 +4,9 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{self, Failure};
+use crate::commands::{
+    self, AccountCommand, ApprovalsCommand, ExplainArguments, Failure, LogCommand, PolicyCommand, SessionCommand,
+};
 
 /// A gateway in front of Postgres that knows who asks, decides, masks and writes everything down.
 #[derive(Debug, Parser)]
@@ -23,13 +25,58 @@ pub struct Cli {
 enum Command {
     /// Run the gateway.
     Serve,
+    /// Check configuration, policies and the servers behind them.
+    Check {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what would become of a statement, and why, without running it.
+    Explain(ExplainArguments),
+    /// Test the policies.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    /// Have the running gateway read configuration and policies anew: all of it or nothing.
+    Reload {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show how the running gateway is.
+    Status {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List or end open sessions.
+    #[command(subcommand)]
+    Session(SessionCommand),
+    /// Read, export and verify the log.
+    #[command(subcommand)]
+    Log(LogCommand),
+    /// Decide on statements that wait for a reviewer.
+    #[command(subcommand)]
+    Approvals(ApprovalsCommand),
+    /// Make and change service accounts.
+    #[command(subcommand)]
+    Account(AccountCommand),
 }
 
 impl Cli {
     /// Runs the command; what it says goes to standard output, what is wrong to standard error.
     pub fn run(self) -> ExitCode {
+        let config = &self.config;
         let result = match self.command {
-            Command::Serve => commands::serve(&self.config),
+            Command::Serve => commands::serve(config),
+            Command::Check { json } => commands::check(config, json),
+            Command::Explain(arguments) => commands::explain(config, arguments),
+            Command::Policy(command) => commands::policy(config, &command),
+            Command::Reload { json } => commands::reload(config, json),
+            Command::Status { json } => commands::status(config, json),
+            Command::Session(command) => commands::session(config, &command),
+            Command::Log(command) => commands::log(config, &command),
+            Command::Approvals(command) => commands::approvals(config, command),
+            Command::Account(command) => commands::account(config, command),
         };
         match result {
             Ok(()) => ExitCode::SUCCESS,
@@ -40,21 +87,38 @@ impl Cli {
 
 impl Failure {
     fn report(self) -> ExitCode {
-        match self {
-            Failure::No(words) => {
-                print_unless_empty(&words);
-                ExitCode::from(1)
-            }
-            Failure::Wrong(words) => {
-                print_unless_empty(&words);
-                ExitCode::from(2)
-            }
+        let (words, code) = match self {
+            Failure::ReaderGone => return ExitCode::SUCCESS,
+            Failure::No(words) => (words, 1),
+            Failure::Wrong(words) => (words, 2),
+        };
+        if !words.is_empty() {
+            eprintln!("{}", words.trim_end());
         }
+        ExitCode::from(code)
     }
 }
 
-fn print_unless_empty(words: &str) {
-    if !words.is_empty() {
-        eprintln!("{}", words.trim_end());
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn no_command_contradicts_itself() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_command_takes_a_secret_as_an_argument() {
+        fn look(command: &clap::Command) {
+            for argument in command.get_arguments() {
+                let name = argument.get_id().as_str();
+                assert!(!name.contains("secret") || name.ends_with("file"), "{} --{name}", command.get_name());
+            }
+            command.get_subcommands().for_each(look);
+        }
+        look(&Cli::command());
     }
 }

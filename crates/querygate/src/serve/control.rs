@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use querygate_approvals::Desk;
 use querygate_console::{
     AccountChange, Control,
-    api::{ApiError, DatabaseStatus, Explain, Explanation, Kind, Reloaded, SessionSummary, Status},
+    api::{ApiError, Checkpoint, DatabaseStatus, Explain, Explanation, Kind, Reloaded, SessionSummary, Status},
 };
 use querygate_gateway::{Gateway, SessionInfo};
 use querygate_identity::Accounts;
@@ -80,7 +80,11 @@ impl Running {
     /// Reads configuration, policies and accounts anew; all of it is put to use, or nothing.
     pub async fn load_again(&self) -> Result<Reloaded, ApiError> {
         let input = |problems: querygate_policy::document::Problems| {
-            ApiError::new(Kind::Input, problems.render(false), "put it right and reload again; everything stays as it was")
+            ApiError::new(
+                Kind::Input,
+                problems.render(false),
+                "put it right and reload again; everything stays as it was",
+            )
         };
         let config = Config::load(&self.config.path).map_err(input)?;
         let policies = Arc::new(PolicySet::load(&config.policies, &config.database_names()).map_err(input)?);
@@ -91,7 +95,9 @@ impl Running {
         let Some(gateway) = gateway.as_ref() else {
             return Err(ApiError::new(Kind::Unavailable, "the gateway is stopping", "start it again"));
         };
-        gateway.reload_tls().map_err(|e| ApiError::new(Kind::Input, e, "put the certificate right and reload again"))?;
+        gateway
+            .reload_tls()
+            .map_err(|e| ApiError::new(Kind::Input, e, "put the certificate right and reload again"))?;
         self.log.loaded(policies.version(), "reloaded").map_err(log_away)?;
         prepared.install();
         let before = self.policies.swap(policies.clone());
@@ -116,7 +122,8 @@ impl Running {
         note("listen", self.config.listen != new.listen);
         note("data_dir", self.config.data_dir != new.data_dir);
         note("log.durability", self.config.log.durability != new.log.durability);
-        let names = |c: &Config| c.databases.iter().map(|d| (d.name.clone(), d.address.to_string())).collect::<Vec<_>>();
+        let names =
+            |c: &Config| c.databases.iter().map(|d| (d.name.clone(), d.address.to_string())).collect::<Vec<_>>();
         note("databases", names(&self.config) != names(new));
         changed
     }
@@ -183,7 +190,8 @@ impl Control for Running {
     }
 
     async fn kill(&self, session: SessionId) -> Result<(), ApiError> {
-        let found = self.with_gateway(|g| g.shared().registry.end(session, "57P01", "an administrator ended the session"))?;
+        let found =
+            self.with_gateway(|g| g.shared().registry.end(session, "57P01", "an administrator ended the session"))?;
         if found {
             return Ok(());
         }
@@ -191,26 +199,47 @@ impl Control for Running {
     }
 
     async fn explain(&self, request: Explain) -> Result<Explanation, ApiError> {
-        let world = self.with_gateway(|g| g.shared().databases.get(request.database.as_str()).map(|d| d.world.load_full()))?;
+        let world =
+            self.with_gateway(|g| g.shared().databases.get(request.database.as_str()).map(|d| d.world.load_full()))?;
         let world = world.ok_or_else(|| {
-            ApiError::new(Kind::NotFound, format!("no database \"{}\" is configured", request.database), "see [[database]] in the configuration")
+            ApiError::new(
+                Kind::NotFound,
+                format!("no database \"{}\" is configured", request.database),
+                "see [[database]] in the configuration",
+            )
         })?;
         let world = world.ok_or_else(|| {
-            ApiError::new(Kind::Unavailable, "the database's catalog has not been read", "see `querygate status` and the gateway's own log")
+            ApiError::new(
+                Kind::Unavailable,
+                "the database's catalog has not been read",
+                "see `querygate status` and the gateway's own log",
+            )
         })?;
         let principal = acting_as(&self.accounts, &request.acting_as)?;
         Ok(explain::explain(&world.bound, &principal, &request.sql))
     }
 
+    async fn checkpoint(&self) -> Result<Checkpoint, ApiError> {
+        let journal = self.log.journal().clone();
+        let signed = tokio::task::spawn_blocking(move || journal.checkpoint()).await;
+        let lost =
+            |_| ApiError::new(Kind::Internal, "the gateway failed in the middle of it", "look at the gateway's log");
+        Ok(Checkpoint { checkpoint: signed.map_err(lost)?.map_err(log_away)?.to_json() })
+    }
+
     async fn record(&self, change: AccountChange) -> Result<(), ApiError> {
-        let detail = match change {
-            AccountChange::Create { name, roles } => format!("account {name} is made, roles {}", roles.join(", ")),
-            AccountChange::Rotate { name } => format!("account {name} gets another secret"),
-            AccountChange::Enable { name } => format!("account {name} may log in again"),
-            AccountChange::Disable { name } => format!("account {name} may log in no more"),
-        };
         let policy = self.policies.load();
-        self.log.loaded(policy.version(), &detail).map_err(log_away)
+        self.log.loaded(policy.version(), &in_words(&change)).map_err(log_away)
+    }
+}
+
+/// What the log says of a change of an account.
+pub fn in_words(change: &AccountChange) -> String {
+    match change {
+        AccountChange::Create { name, roles } => format!("account {name} is made, roles {}", roles.join(", ")),
+        AccountChange::Rotate { name } => format!("account {name} gets another secret"),
+        AccountChange::Enable { name } => format!("account {name} may log in again"),
+        AccountChange::Disable { name } => format!("account {name} may log in no more"),
     }
 }
 
@@ -220,6 +249,10 @@ pub fn acting_as(accounts: &Accounts, name: &str) -> Result<Principal, ApiError>
         return Ok(Principal::local(name, [role.to_owned()]));
     }
     accounts.principal(name).ok_or_else(|| {
-        ApiError::new(Kind::NotFound, format!("no enabled account \"{name}\""), "name an account, or a role as role:NAME")
+        ApiError::new(
+            Kind::NotFound,
+            format!("no enabled account \"{name}\""),
+            "name an account, or a role as role:NAME",
+        )
     })
 }

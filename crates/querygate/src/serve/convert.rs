@@ -60,7 +60,8 @@ fn client_tls(config: &Config) -> Result<gateway::ClientTls, Failure> {
         ListenTls::SelfSigned => {
             let (certificate, key) = (config.data_dir.join("self-signed.crt"), config.data_dir.join("self-signed.key"));
             if !certificate.exists() || !key.exists() {
-                make_certificate(&certificate, &key).map_err(|e| Failure::wrong(format!("no self-signed certificate: {e}")))?;
+                make_certificate(&certificate, &key)
+                    .map_err(|e| Failure::wrong(format!("no self-signed certificate: {e}")))?;
             }
             gateway::ClientTls::On { certificate, key, plain_allowed: false }
         }
@@ -91,7 +92,9 @@ pub fn journal(config: &Config) -> Result<Options, Error> {
     let kept = Keys::load_or_create(&config.data_dir.join("keys"))?;
     let keys = match (&config.log.signing_key, &config.log.literal_key) {
         (Some(signing), Some(literal)) => Keys::from_bytes(signing.expose_secret(), literal.expose_secret()),
-        (signing, literal) => kept.with(signing.as_ref().map(|k| k.expose_secret()), literal.as_ref().map(|k| k.expose_secret())),
+        (signing, literal) => {
+            kept.with(signing.as_ref().map(|k| k.expose_secret()), literal.as_ref().map(|k| k.expose_secret()))
+        }
     };
     let durability = match config.log.durability {
         Durability::Process => LogDurability::Process,

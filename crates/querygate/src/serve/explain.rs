@@ -11,7 +11,11 @@ use querygate_sql::{
 
 /// Explains a text for a principal, under the search path `public`.
 pub fn explain(bound: &Bound, principal: &Principal, sql: &str) -> Explanation {
-    let settings = Settings { search_path: vec!["public".to_owned()], user: principal.identity.subject.clone(), temporary: Vec::new() };
+    let settings = Settings {
+        search_path: vec!["public".to_owned()],
+        user: principal.identity.subject.clone(),
+        temporary: Vec::new(),
+    };
     let view = bound.view(principal);
     let statements = analyse(sql, bound.catalog(), &settings, &Limits::default());
     Explanation {

@@ -17,7 +17,7 @@ use querygate_policy::PolicySet;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-pub use control::Running;
+pub use control::{Running, acting_as, in_words};
 pub use explain::explain;
 pub use store::ControlLog;
 
@@ -30,16 +30,21 @@ pub async fn run(config: Config) -> Result<(), Failure> {
         eprint!("{}", policies.warnings().render(false));
     }
     make_data_folder(&config.data_dir)?;
-    let control_server = ControlServer::bind(&config.data_dir).map_err(|e| Failure::wrong(format!("{e}. {}", e.remedy())))?;
+    let control_server =
+        ControlServer::bind(&config.data_dir).map_err(|e| Failure::wrong(format!("{e}. {}", e.remedy())))?;
     let journal = open_journal(&config)?;
     let accounts = convert::accounts(&config).map_err(|e| Failure::wrong(format!("{e}. {}", e.remedy())))?;
-    let accounts = Arc::new(Accounts::open(&config.data_dir, accounts).map_err(|e| Failure::wrong(format!("{e}. {}", e.remedy())))?);
+    let accounts = Arc::new(
+        Accounts::open(&config.data_dir, accounts).map_err(|e| Failure::wrong(format!("{e}. {}", e.remedy())))?,
+    );
     let log = Arc::new(ControlLog::new(&journal).map_err(Failure::wrong)?);
     let desk = Desk::new(log.clone(), Limits::default()).map_err(Failure::wrong)?;
     let registry = Registry::new();
     let metrics = Arc::new(Metrics::new(&registry).map_err(Failure::wrong)?);
     let metrics_server = match config.listen.metrics {
-        Some(address) => Some(MetricsServer::bind(address).await.map_err(|e| Failure::wrong(format!("{e}. {}", e.remedy())))?),
+        Some(address) => {
+            Some(MetricsServer::bind(address).await.map_err(|e| Failure::wrong(format!("{e}. {}", e.remedy())))?)
+        }
         None => None,
     };
     let gateway = Gateway::start(Parts {
@@ -76,18 +81,22 @@ pub async fn run(config: Config) -> Result<(), Failure> {
 fn make_data_folder(folder: &Path) -> Result<(), Failure> {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true).mode(0o700);
-    builder.create(folder).map_err(|e| Failure::wrong(format!("the data folder {} can't be made: {e}", folder.display())))
+    builder
+        .create(folder)
+        .map_err(|e| Failure::wrong(format!("the data folder {} can't be made: {e}", folder.display())))
 }
 
 /// Opens the log with the keys of the configuration, or those in the data folder.
 pub fn open_journal(config: &Config) -> Result<Journal, Failure> {
     let options = convert::journal(config).map_err(Failure::wrong)?;
-    Journal::open(&config.data_dir.join("log"), options).map_err(|e| Failure::wrong(format!("the access log can't be opened: {e}")))
+    Journal::open(&config.data_dir.join("log"), options)
+        .map_err(|e| Failure::wrong(format!("the access log can't be opened: {e}")))
 }
 
 async fn until_stopped(running: &Running) -> Result<(), Failure> {
     let listen = |kind| signal(kind).map_err(|e| Failure::wrong(format!("signals can't be received: {e}")));
-    let (mut term, mut int, mut hup) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?, listen(SignalKind::hangup())?);
+    let (mut term, mut int, mut hup) =
+        (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?, listen(SignalKind::hangup())?);
     loop {
         tokio::select! {
             _ = term.recv() => return Ok(()),

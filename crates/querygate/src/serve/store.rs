@@ -21,7 +21,16 @@ pub struct ControlLog {
 impl ControlLog {
     /// Opens the chain.
     pub fn new(journal: &Journal) -> Result<ControlLog, Error> {
-        Ok(ControlLog { journal: journal.clone(), chain: Mutex::new(journal.chain()?), synced: journal.synced_through() })
+        Ok(ControlLog {
+            journal: journal.clone(),
+            chain: Mutex::new(journal.chain()?),
+            synced: journal.synced_through(),
+        })
+    }
+
+    /// The log that the chain belongs to.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
     }
 
     /// Configuration and policies were loaded.
@@ -30,7 +39,13 @@ impl ControlLog {
         self.sync(self.append(None, 0, Origin::Gateway, event)?)
     }
 
-    fn append(&self, session: Option<SessionId>, statement: u64, origin: Origin, event: Event) -> Result<Written, Error> {
+    fn append(
+        &self,
+        session: Option<SessionId>,
+        statement: u64,
+        origin: Origin,
+        event: Event,
+    ) -> Result<Written, Error> {
         let mut chain = self.chain.lock();
         chain.push(&Entry { time_ns: now_ns(), session, statement, origin, event });
         chain.flush()
@@ -58,7 +73,8 @@ impl ControlLog {
 
 impl Store for ControlLog {
     fn asked(&self, id: &HoldId, request: &Request) -> Result<(), StoreError> {
-        let event = Event::Held { hold: id.clone(), reviewers: request.reviewers.clone(), expires_ns: request.expires_ns };
+        let event =
+            Event::Held { hold: id.clone(), reviewers: request.reviewers.clone(), expires_ns: request.expires_ns };
         let statement = request.statement;
         let written = self.append(Some(statement.session), statement.number, Origin::Client, event);
         written.map(|_| ()).map_err(|e| StoreError(e.to_string()))

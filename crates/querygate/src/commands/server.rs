@@ -1,0 +1,48 @@
+//! A database server as commands reach it themselves: with the gateway's own login, for questions about definitions alone.
+
+use std::sync::Arc;
+
+use querygate_gateway::{Own, OwnError, TlsError, Upstream, client_config};
+use querygate_policy::{Bound, Mode, Policy};
+use querygate_sql::catalog::{Catalog, CatalogError, POSTGRES_SNAPSHOT};
+
+use crate::{config::Database, serve::convert};
+
+/// Why a server's definitions can't be had.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// A certificate of the configuration.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The server, or the way to it.
+    #[error(transparent)]
+    Ask(#[from] OwnError),
+    /// Its answer.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+}
+
+/// How to reach a database's server.
+pub fn upstream(database: &Database) -> Result<Upstream, ServerError> {
+    let settings = convert::database(database);
+    let tls = client_config(&settings.tls)?;
+    Ok(Upstream { database: Arc::new(settings), tls })
+}
+
+/// The database's definitions as they are now.
+pub async fn catalog(own: &mut Own) -> Result<Arc<Catalog>, ServerError> {
+    let json = own.ask(POSTGRES_SNAPSHOT).await?;
+    Ok(Arc::new(Catalog::from_json(json.as_bytes())?))
+}
+
+/// A policy bound to its database as it is now.
+pub async fn bound(database: &Database, policy: &Arc<Policy>) -> Result<Bound, ServerError> {
+    let mut own = Own::connect(&upstream(database)?).await?;
+    let catalog = catalog(&mut own).await?;
+    Ok(bind(database, policy, &catalog))
+}
+
+/// A policy bound to a catalog in the mode that the configuration has.
+pub fn bind(database: &Database, policy: &Arc<Policy>, catalog: &Arc<Catalog>) -> Bound {
+    policy.bind(catalog, Mode { observe: database.observe, danger_unmasked: database.danger_unmasked }, None)
+}
