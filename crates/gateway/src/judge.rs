@@ -11,7 +11,7 @@ use querygate_mask::Rendering;
 use querygate_policy::{Bound, Decision, LiteralKey, Refusal, RefusalKind, RoleView, Together};
 use querygate_record::{Barrier, CopyDirection, Effect, Facts, Principal, TransactionChange, Value, Verdict};
 use querygate_session::{Judge, Judgement, Part};
-use querygate_sql::{Limits, analyse, session::Settings, statement::Statement};
+use querygate_sql::{self as analysis, analyse, session::Settings, statement::Statement};
 
 use crate::{
     metrics::Metrics,
@@ -41,6 +41,24 @@ pub struct HashKey {
     pub name: Arc<str>,
 }
 
+/// What a judge judges for.
+pub struct Subject {
+    /// Where.
+    pub database: Arc<DatabaseState>,
+    /// Whom.
+    pub principal: Arc<Principal>,
+    /// The present state of policy and catalog.
+    pub world: Arc<World>,
+    /// The event loop's judgements.
+    pub cache: Cache,
+    /// The key of the log's hashes.
+    pub hash_key: HashKey,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Bytes of one text.
+    pub statement_max: usize,
+}
+
 /// One session's judge.
 pub struct SessionJudge {
     database: Arc<DatabaseState>,
@@ -52,7 +70,7 @@ pub struct SessionJudge {
     stamp: u128,
     cache: Cache,
     hash_key: HashKey,
-    limits: Limits,
+    limits: analysis::Limits,
     metrics: Arc<Metrics>,
     setting_changed_in_transaction: bool,
     catalog: Seen,
@@ -71,27 +89,18 @@ enum Seen {
 
 impl SessionJudge {
     /// A judge for a session that has just begun.
-    pub fn new(
-        database: Arc<DatabaseState>,
-        principal: Arc<Principal>,
-        world: Arc<World>,
-        cache: Cache,
-        hash_key: HashKey,
-        metrics: Arc<Metrics>,
-    ) -> SessionJudge {
-        let view = world.view(&principal);
-        let limits = Limits { bytes: database.settings.statement_max, ..Limits::default() };
-        let tracked = Tracked::default();
+    pub fn new(subject: Subject) -> SessionJudge {
+        let Subject { database, principal, world, cache, hash_key, metrics, statement_max } = subject;
         let mut judge = SessionJudge {
+            view: world.view(&principal),
+            limits: analysis::Limits { bytes: statement_max, ..analysis::Limits::default() },
+            tracked: Tracked::default(),
             database,
             principal,
             world,
-            view,
-            tracked,
             stamp: 0,
             cache,
             hash_key,
-            limits,
             metrics,
             setting_changed_in_transaction: false,
             catalog: Seen::Current,

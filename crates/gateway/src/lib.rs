@@ -11,7 +11,7 @@
 
 mod catalog;
 pub mod config;
-mod duplex;
+pub mod duplex;
 mod gateway;
 mod judge;
 mod log;
@@ -20,7 +20,7 @@ mod postgres;
 mod registry;
 mod settings;
 mod shared;
-mod stream;
+pub mod stream;
 mod tls;
 mod world;
 

@@ -91,7 +91,7 @@ impl Driver {
 
     fn too_long(&self, header: Header) -> Option<usize> {
         let limit = match header.kind {
-            kind::QUERY | kind::PARSE => self.database.settings.statement_max,
+            kind::QUERY | kind::PARSE => self.statement_max,
             kind::COPY_DATA => return None,
             _ => MESSAGE_BYTES_MAX,
         };

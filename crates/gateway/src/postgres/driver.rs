@@ -74,6 +74,7 @@ pub struct Driver {
     pub(super) codec: Option<Codec>,
     mailbox: mpsc::Receiver<Mail>,
     post: mpsc::Sender<Mail>,
+    pub(super) statement_max: usize,
     wait: Option<Wait>,
     live: Arc<Live>,
     /// A look at the catalog that is under way.
@@ -98,6 +99,8 @@ pub struct Start {
     pub mailbox: (mpsc::Sender<Mail>, mpsc::Receiver<Mail>),
     /// Where it shows what it does.
     pub live: Arc<Live>,
+    /// Bytes of one text.
+    pub statement_max: usize,
 }
 
 impl Driver {
@@ -128,6 +131,7 @@ impl Driver {
             post: start.mailbox.0,
             wait: None,
             live: start.live,
+            statement_max: start.statement_max,
             catalog: None,
         }
     }

@@ -4,6 +4,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use bytes::BytesMut;
 use querygate_identity::Accounts;
+use querygate_policy::Limits;
 use querygate_postgres::{
     backend::{
         Status,
@@ -22,7 +23,7 @@ use tokio::{
 use crate::{
     config::{CATALOG_WAIT_MAX, FAREWELL_WAIT_MAX},
     duplex::{Duplex, Side},
-    judge::SessionJudge,
+    judge::{SessionJudge, Subject},
     log::now_ns,
     postgres::{
         LoopParts,
@@ -116,6 +117,7 @@ struct Prepared {
     database: Arc<DatabaseState>,
     place: Place,
     world: Arc<World>,
+    limits: Limits,
     parameters: Vec<(String, String)>,
 }
 
@@ -137,8 +139,16 @@ async fn prepare(parts: &LoopParts, login: &Login) -> Result<Prepared, Refusal> 
     })?;
     let world = present_world(&database).await?;
     let masked = world.view(&login.principal).is_masked();
-    let parameters = server_parameters(&login.startup, &login.principal, &database, masked)?;
-    Ok(Prepared { database, place, world, parameters })
+    let settings = &database.settings;
+    let own = Limits {
+        statement: Some(settings.statement_max as u64),
+        statement_timeout: settings.statement_timeout,
+        idle_in_transaction: settings.idle_in_transaction,
+        ..Limits::default()
+    };
+    let limits = own.smallest(&policy.limits(&login.principal));
+    let parameters = server_parameters(&login.startup, &login.principal, &limits, masked)?;
+    Ok(Prepared { database, place, world, limits, parameters })
 }
 
 /// The database's world; where there is none yet, one look at the catalog is waited for.
@@ -167,7 +177,7 @@ async fn present_world(database: &Arc<DatabaseState>) -> Result<Arc<World>, Refu
 fn server_parameters(
     startup: &Startup,
     principal: &Principal,
-    database: &DatabaseState,
+    limits: &Limits,
     masked: bool,
 ) -> Result<Vec<(String, String)>, Refusal> {
     let mut parameters: Vec<(String, String)> = Vec::new();
@@ -197,10 +207,10 @@ fn server_parameters(
         own("intervalstyle", "postgres".to_owned());
         own("bytea_output", "hex".to_owned());
     }
-    if let Some(limit) = database.settings.statement_timeout {
+    if let Some(limit) = limits.statement_timeout {
         own("statement_timeout", limit.as_millis().to_string());
     }
-    if let Some(limit) = database.settings.idle_in_transaction {
+    if let Some(limit) = limits.idle_in_transaction {
         own("idle_in_transaction_session_timeout", limit.as_millis().to_string());
     }
     for (name, value) in asked {
@@ -280,7 +290,7 @@ fn application_name(subject: &str, theirs: &str) -> String {
 }
 
 async fn run(parts: LoopParts, login: Login, prepared: Prepared) {
-    let Prepared { database, place, world, parameters } = prepared;
+    let Prepared { database, place, world, limits, parameters } = prepared;
     let connected = match database.upstream.connect(parameters).await {
         Ok(connected) => connected,
         Err(error) => {
@@ -316,14 +326,16 @@ async fn run(parts: LoopParts, login: Login, prepared: Prepared) {
     }
     encode::backend_key_data(&mut client.output, &entered.key);
     encode::ready_for_query(&mut client.output, Status::Idle);
-    let judge = SessionJudge::new(
-        database.clone(),
-        login.principal.clone(),
+    let statement_max = limits.statement.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    let judge = SessionJudge::new(Subject {
+        database: database.clone(),
+        principal: login.principal.clone(),
         world,
-        parts.cache.clone(),
-        parts.shared.hash_key.clone(),
-        parts.shared.metrics.clone(),
-    );
+        cache: parts.cache.clone(),
+        hash_key: parts.shared.hash_key.clone(),
+        metrics: parts.shared.metrics.clone(),
+        statement_max,
+    });
     let start = Start {
         io: Duplex { client, server: Side::new(connected.stream, connected.rest) },
         judge,
@@ -333,6 +345,7 @@ async fn run(parts: LoopParts, login: Login, prepared: Prepared) {
         server_key: connected.key,
         mailbox: (post, mailbox),
         live,
+        statement_max,
     };
     parts.shared.metrics.sessions.inc();
     let end = Driver::new(&parts, start).run().await;

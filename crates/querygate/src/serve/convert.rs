@@ -30,6 +30,9 @@ pub fn gateway(config: &Config) -> Result<gateway::Config, Failure> {
 /// One database's settings.
 pub fn database(database: &Database) -> gateway::Database {
     let limits = &database.limits;
+    if limits.rows.is_some() || limits.bytes.is_some() {
+        tracing::warn!(database = database.name, "limits.rows and limits.bytes are not enforced in this version");
+    }
     let count = |limit: Option<u64>, default: u64| usize::try_from(limit.unwrap_or(default)).unwrap_or(usize::MAX);
     gateway::Database {
         name: Arc::from(database.name.as_str()),
