@@ -1,5 +1,7 @@
 //! Texts made to break the analysis: whatever comes, it answers, in bounded time and on a small stack.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't set up its world has failed")]
+
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
@@ -90,7 +92,11 @@ fn every_way_to_grow_a_text_ends_in_an_answer() {
         for times in [1, 20, 45, 60, 150, 290, 320, 2000, 40_000] {
             texts.push(repeated(head, piece, times, tail));
             // The same, closed where it opens.
-            let close = piece.chars().filter(|c| *c == '(' || *c == '[').map(|c| if c == '(' { ')' } else { ']' }).collect::<String>();
+            let close = piece
+                .chars()
+                .filter(|c| *c == '(' || *c == '[')
+                .map(|c| if c == '(' { ')' } else { ']' })
+                .collect::<String>();
             texts.push(format!("{}{}", repeated(head, piece, times, tail), close.repeat(times)));
         }
     }
@@ -101,11 +107,18 @@ fn every_way_to_grow_a_text_ends_in_an_answer() {
 
 #[test]
 fn depth_of_every_kind_adds_up_within_the_limit() {
-    let nests = [("(SELECT * FROM ", ") x"), ("(SELECT id FROM pad WHERE id IN ", ")"), ("upper(", ")"), ("(SELECT CASE WHEN true THEN ", " END)")];
+    let nests = [
+        ("(SELECT * FROM ", ") x"),
+        ("(SELECT id FROM pad WHERE id IN ", ")"),
+        ("upper(", ")"),
+        ("(SELECT CASE WHEN true THEN ", " END)"),
+    ];
     let mut texts = Vec::new();
     for (open, close) in nests {
         for (head, piece, tail) in CHAINS {
-            for (levels, times) in [(10, 250), (20, 200), (20, 60), (30, 160), (30, 40), (40, 100), (40, 20), (48, 80), (48, 10)] {
+            for (levels, times) in
+                [(10, 250), (20, 200), (20, 60), (30, 160), (30, 40), (40, 100), (40, 20), (48, 80), (48, 10)]
+            {
                 let inner = repeated(head.trim_start_matches("SELECT "), piece, times, tail);
                 texts.push(format!("SELECT * FROM {}{inner}{}", open.repeat(levels), close.repeat(levels)));
                 texts.push(format!("SELECT {}(SELECT {inner}){}", open.repeat(levels), close.repeat(levels)));

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use querygate_record::Effect;
 use sqlparser::ast::{
     Distinct, Expr, GroupByExpr, GroupByWithModifier, NamedWindowExpr, OrderBy, OrderByExpr, OrderBySort, Select,
     SelectFlavor, SelectInto, SelectItem, SelectItemQualifiedWildcardKind, Spanned, WildcardAdditionalOptions,
