@@ -30,6 +30,9 @@ pub fn read<'a>(text: &'a str, limits: &Limits) -> Result<Vec<Part<'a>>, Refusal
     if text.len() > limits.bytes {
         return Err(too_complex(&format!("text of more than {} bytes", limits.bytes), None));
     }
+    if text.as_bytes().contains(&0) {
+        return Err(unsupported("a zero byte", None, "the server would read the text up to it"));
+    }
     let mut parts = Vec::new();
     let mut tokens: Vec<Token<'a>> = Vec::new();
     let mut shape = Shape::default();
@@ -40,6 +43,10 @@ pub fn read<'a>(text: &'a str, limits: &Limits) -> Result<Vec<Part<'a>>, Refusal
         count += 1;
         if count > limits.tokens {
             return Err(too_complex(&format!("more than {} tokens", limits.tokens), Some(token.position)));
+        }
+        let written = tokens.last().is_some_and(|t| matches!(t.kind, Kind::QuotedName | Kind::String));
+        if written && token.is_word("uescape") {
+            return Err(unsupported("UESCAPE", Some(token.position), "write the character itself"));
         }
         shape.step(&token, limits)?;
         atomic.step(&token, &tokens)?;
@@ -73,6 +80,10 @@ fn too_complex(construct: &str, position: Option<Position>) -> Refusal {
     }
 }
 
+fn unsupported(construct: &str, position: Option<Position>, hint: &str) -> Refusal {
+    Refusal { kind: RefusalKind::Unsupported, construct: construct.into(), position, hint: hint.into() }
+}
+
 /// Only the actions of CREATE RULE have semicolons inside parentheses.
 fn is_rule(tokens: &[Token<'_>]) -> bool {
     let word = |at: usize, word: &str| tokens.get(at).is_some_and(|t| t.is_word(word));
@@ -92,12 +103,8 @@ impl Atomic {
         if self.open && token.is_word("end") {
             self.open = false;
         } else if self.open && token.is_word("case") {
-            return Err(Refusal {
-                kind: RefusalKind::Unsupported,
-                construct: "CASE inside BEGIN ATOMIC".into(),
-                position: Some(token.position),
-                hint: "write the function's body as a string".into(),
-            });
+            let hint = "write the function's body as a string";
+            return Err(unsupported("CASE inside BEGIN ATOMIC", Some(token.position), hint));
         } else if token.is_word("atomic") && before.last().is_some_and(|t| t.is_word("begin")) && is_routine(before) {
             self.open = true;
         }
@@ -328,6 +335,16 @@ mod tests {
         assert!(cut(&";".repeat(100_000)).is_empty());
         assert_eq!(refused(&";".repeat(1_000_000)).kind, RefusalKind::TooComplex);
         assert!(start.elapsed() < std::time::Duration::from_secs(5));
+    }
+
+    #[test]
+    fn what_means_another_text_to_the_server_is_refused() {
+        for text in
+            ["DROP TABLE pad\0; SELECT 1", "DROP TABLE U&\"p!0061d\" UESCAPE '!'", "SELECT U&'!0061' uescape '!'"]
+        {
+            assert_eq!(refused(text).kind, RefusalKind::Unsupported, "{text}");
+        }
+        assert_eq!(cut("SELECT uescape FROM t").len(), 1);
     }
 
     #[test]
