@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use sqlparser::ast::{
-    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArguments, Spanned, Value as Literal,
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgOperator, FunctionArgumentClause, FunctionArguments,
+    Spanned, Value as Literal,
 };
 
 use super::Clause;
@@ -55,7 +56,21 @@ impl Analysis<'_> {
         for argument in &list.args {
             let expr = match argument {
                 FunctionArg::Unnamed(expr) => expr,
-                FunctionArg::Named { arg, .. } | FunctionArg::ExprNamed { arg, .. } => {
+                FunctionArg::Named { arg, operator, name } => {
+                    if !names_argument(operator) {
+                        let key = FunctionArgExpr::Expr(Expr::Identifier(name.clone()));
+                        self.argument_value(&key, construct, &mut arguments, scope, clause)?;
+                    }
+                    arguments.named = true;
+                    arg
+                }
+                FunctionArg::ExprNamed { name, arg, operator } => {
+                    // `key : value` and `key VALUE value` of JSON_OBJECT compute the key.
+                    if !names_argument(operator) || !matches!(name, Expr::Identifier(_)) {
+                        let value = self.expression(name, scope, clause)?;
+                        self.used(&value, construct);
+                        arguments.values.push(value);
+                    }
                     arguments.named = true;
                     arg
                 }
@@ -151,6 +166,11 @@ impl Analysis<'_> {
             }
         }
     }
+}
+
+/// `name => value` and `name := value` name a parameter.
+fn names_argument(operator: &FunctionArgOperator) -> bool {
+    matches!(operator, FunctionArgOperator::RightArrow | FunctionArgOperator::Assignment)
 }
 
 /// A string constant's value.

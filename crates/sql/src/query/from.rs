@@ -14,6 +14,12 @@ use crate::{
     statement::Refusal,
 };
 
+/// Tables, subqueries and functions in one FROM.
+const FROM_ITEMS: usize = 300;
+
+/// Columns of them all.
+const FROM_COLUMNS: usize = 20_000;
+
 impl Analysis<'_> {
     /// A FROM list. `outer` holds what is visible outside it; LATERAL items also see those to their left.
     pub(crate) fn clause_from(&mut self, list: &[TableWithJoins], outer: &Scope<'_>) -> Result<From, Refusal> {
@@ -21,8 +27,17 @@ impl Analysis<'_> {
         for tables in list {
             let part = self.tables(tables, outer, &from)?;
             from = from.join(part);
+            self.bounded_from(&from)?;
         }
         Ok(from)
+    }
+
+    /// Items see those before them, so the work grows with the square of their number.
+    fn bounded_from(&self, from: &From) -> Result<(), Refusal> {
+        if from.items.len() > FROM_ITEMS || from.columns.len() > FROM_COLUMNS {
+            return Err(self.too_many("FROM of too many tables"));
+        }
+        Ok(())
     }
 
     /// One table with its joins.
@@ -37,6 +52,7 @@ impl Analysis<'_> {
             let visible = siblings.clone().join(left.clone());
             let right = self.factor(&join.relation, outer, &visible)?;
             left = self.join(left, right, &join.join_operator, outer)?;
+            self.bounded_from(&left)?;
         }
         Ok(left)
     }

@@ -93,9 +93,10 @@ impl Analysis<'_> {
             self.column_read(&b);
             let result = self.operator("=", None, Some(&a), &b, Some("JOIN USING"));
             let value = match kind {
-                Kind::Inner | Kind::Left => a,
-                Kind::Right => b,
-                Kind::Full => Value::derived(self.common_type([a.ty, b.ty]), [&a, &b, &result]),
+                // Sides of two types are brought to one, so neither is a plain column any more.
+                Kind::Inner | Kind::Left if a.ty == b.ty => a,
+                Kind::Right if a.ty == b.ty => b,
+                _ => Value::derived(self.common_type([a.ty, b.ty]), [&a, &b, &result]),
             };
             merged.push(Column { name: Arc::clone(name), value });
         }

@@ -26,7 +26,7 @@ use sqlparser::{
 use crate::{
     analysis::Analysis,
     resolve::{Column, From, Scope, Ty, Value, oid},
-    statement::Refusal,
+    statement::{Refusal, RefusalKind},
 };
 
 /// The clause that an expression stands in; `None` in a select list, where the innermost function or operator names the use.
@@ -43,21 +43,8 @@ pub(crate) struct Rows {
 impl Analysis<'_> {
     /// A query inside `outer` (the empty scope at the top).
     pub(crate) fn query(&mut self, query: &Query, outer: &Scope<'_>) -> Result<Rows, Refusal> {
-        let Query {
-            with,
-            body,
-            order_by,
-            limit_clause,
-            fetch,
-            locks: _,
-            for_clause,
-            settings,
-            format_clause,
-            pipe_operators,
-        } = query;
-        if for_clause.is_some() || settings.is_some() || format_clause.is_some() || !pipe_operators.is_empty() {
-            return Err(self.unsupported("clause of another dialect", query.span()));
-        }
+        self.refuse_query_clauses(query)?;
+        let Query { with, body, order_by, limit_clause, fetch, .. } = query;
         let defer = std::mem::take(&mut self.defer) && order_by.is_none() && limit_clause.is_none() && fetch.is_none();
         let mut scope = outer.inner(From::default());
         if let Some(with) = with {
@@ -72,19 +59,44 @@ impl Analysis<'_> {
                 rows
             }
         };
-        match limit_clause {
+        self.limits(query, &scope)?;
+        Ok(rows)
+    }
+
+    /// What only other dialects have after a query.
+    pub(crate) fn refuse_query_clauses(&mut self, query: &Query) -> Result<(), Refusal> {
+        let Query { for_clause, settings, format_clause, pipe_operators, .. } = query;
+        if for_clause.is_some() || settings.is_some() || format_clause.is_some() || !pipe_operators.is_empty() {
+            return Err(self.unsupported("clause of another dialect", query.span()));
+        }
+        Ok(())
+    }
+
+    /// LIMIT, OFFSET and FETCH.
+    pub(crate) fn limits(&mut self, query: &Query, scope: &Scope<'_>) -> Result<(), Refusal> {
+        match &query.limit_clause {
             Some(LimitClause::LimitOffset { limit, offset, limit_by }) if limit_by.is_empty() => {
                 for expr in limit.iter().chain(offset.iter().map(|offset| &offset.value)) {
-                    self.condition(expr, &scope, "LIMIT")?;
+                    self.condition(expr, scope, "LIMIT")?;
                 }
             }
             None => {}
             Some(_) => return Err(self.unsupported("LIMIT of another dialect", query.span())),
         }
-        if let Some(quantity) = fetch.as_ref().and_then(|fetch| fetch.quantity.as_ref()) {
-            self.condition(quantity, &scope, "FETCH")?;
+        if let Some(quantity) = query.fetch.as_ref().and_then(|fetch| fetch.quantity.as_ref()) {
+            self.condition(quantity, scope, "FETCH")?;
         }
-        Ok(rows)
+        Ok(())
+    }
+
+    /// A query beyond what the server itself could run, or analysis in bounded time.
+    pub(crate) fn too_many(&self, what: &str) -> Refusal {
+        Refusal {
+            kind: RefusalKind::TooComplex,
+            construct: what.into(),
+            position: None,
+            hint: "split the query, or select fewer columns".into(),
+        }
     }
 
     /// An expression whose value shapes what happens: whatever columns it still is are uses by that clause.

@@ -14,6 +14,9 @@ use crate::{
     statement::Refusal,
 };
 
+/// The server's own limit on a select list (`MaxTupleAttributeNumber`).
+const RESULT_COLUMNS: usize = 1_664;
+
 impl Analysis<'_> {
     pub(crate) fn select(
         &mut self,
@@ -101,6 +104,9 @@ impl Analysis<'_> {
                     self.qualified_wildcard(kind, &mut rows, scope)?;
                 }
                 SelectItem::ExprWithAliases { .. } => return Err(self.unsupported("alias list", item.span())),
+            }
+            if rows.columns.len() > RESULT_COLUMNS {
+                return Err(self.too_many("select list of too many columns"));
             }
         }
         if rows.open {

@@ -51,6 +51,7 @@ impl Analysis<'_> {
         let SetExpr::SetOperation { left, op, right, .. } = &*query.body else {
             return self.query(query, outer);
         };
+        self.refuse_query_clauses(query)?;
         let first = self.set_expression(left, &scope)?;
         for column in &first.columns {
             self.used(&column.value, "recursive query");
@@ -62,19 +63,7 @@ impl Analysis<'_> {
         let second = self.set_expression(right, &inner)?;
         let rows = self.unite(first, &second, operation(op));
         self.order_outputs(query.order_by.as_ref(), &rows)?;
-        if query.fetch.is_some() || query.limit_clause.is_some() {
-            let bare = Query {
-                with: None,
-                body: Box::new(SetExpr::Values(sqlparser::ast::Values {
-                    explicit_row: false,
-                    value_keyword: false,
-                    rows: Vec::new(),
-                })),
-                order_by: None,
-                ..query.clone()
-            };
-            self.query(&bare, &scope)?;
-        }
+        self.limits(query, &scope)?;
         Ok(rows)
     }
 }

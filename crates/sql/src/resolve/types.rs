@@ -4,7 +4,7 @@ use sqlparser::ast::{ArrayElemTypeDef, DataType, ObjectName, TimezoneInfo};
 
 use crate::{
     analysis::{Analysis, fold},
-    catalog::{Type, TypeKind},
+    catalog::{Type, TypeKind, schemas_of},
 };
 
 /// OIDs of built-in types (`pg_type.dat`).
@@ -80,6 +80,14 @@ impl Analysis<'_> {
     /// The type that a name written in SQL means. `Any` where it isn't in the catalog.
     pub(crate) fn data_type(&self, data_type: &DataType) -> Ty {
         let known = |oid: u32| Ty::Oid(oid);
+        if !is_keyword(data_type) && schemas_of(&self.settings.search_path).next() != Some("pg_catalog") {
+            // A user's type of that name may stand before the server's own.
+            let name = data_type.to_string().to_ascii_lowercase();
+            return self
+                .catalog
+                .type_on_path(&self.settings.search_path, &name)
+                .map_or(Ty::Any, |found| Ty::Oid(found.oid));
+        }
         match data_type {
             DataType::Character(_) | DataType::Char(_) => known(oid::BPCHAR),
             DataType::CharacterVarying(_) | DataType::CharVarying(_) | DataType::Varchar(_) => known(oid::VARCHAR),
@@ -172,6 +180,28 @@ impl Analysis<'_> {
         }
         oid
     }
+}
+
+/// Types whose names the server's grammar reserves, or that have a form of their own; all others are looked up on the search path.
+fn is_keyword(data_type: &DataType) -> bool {
+    !matches!(
+        data_type,
+        DataType::Uuid
+            | DataType::Int2(None)
+            | DataType::Int4(None)
+            | DataType::Int8(None)
+            | DataType::Float4
+            | DataType::Float8
+            | DataType::Bool
+            | DataType::Date
+            | DataType::JSON
+            | DataType::JSONB
+            | DataType::Regclass
+            | DataType::Text
+            | DataType::Bytea
+            | DataType::TsVector
+            | DataType::TsQuery
+    )
 }
 
 fn name_is_bare(name: &str) -> bool {

@@ -89,6 +89,27 @@ fn what_the_server_s_own_functions_reach_is_known() {
 }
 
 #[test]
+fn keys_of_json_object_are_computed() {
+    assert!(!uses_of("customers.ssn", "SELECT json_build_object(ssn, 1) FROM customers").is_empty());
+    let statement = one("SELECT json_object(ssn : 1) FROM customers");
+    assert!(statement.unanalysed.is_some() || !shown_uses(&statement, "").is_empty());
+    let statement = one("SELECT json_object(ssn VALUE 1) FROM customers");
+    assert!(statement.unanalysed.is_some() || !shown_uses(&statement, "").is_empty());
+    assert!(opaque("SELECT make_interval(days => 3), make_interval(hours := id) FROM pad").is_empty());
+}
+
+#[test]
+fn what_would_grow_without_end_is_refused() {
+    let mut text = "SELECT * FROM customers".to_owned();
+    for _ in 0..20 {
+        text = format!("SELECT *, * FROM ({text}) t");
+    }
+    assert_eq!(refused(&text), "select list of too many columns");
+    let many = vec!["generate_series(1, 2)"; 5_000].join(", ");
+    assert_eq!(refused(&format!("SELECT 1 FROM {many}")), "FROM of too many tables");
+}
+
+#[test]
 fn functions_in_from_give_their_columns() {
     assert_eq!(outputs("SELECT * FROM generate_series(1, 3) AS g(n)"), ["n"]);
     assert_eq!(outputs("SELECT * FROM generate_series(1, 3) WITH ORDINALITY"), ["generate_series", "ordinality"]);

@@ -116,7 +116,10 @@ fn a_field_of_a_whole_row_is_its_column() {
 fn a_cast_to_a_column_s_own_type_is_no_use() {
     assert_eq!(outputs("SELECT ssn::text FROM customers"), ["ssn=customers.ssn"]);
     assert_eq!(outputs("SELECT CAST(birth_date AS date) FROM customers"), ["birth_date=customers.birth_date"]);
-    assert_eq!(outputs("SELECT ssn::varchar, credit_limit::numeric(4,1), id::text::int FROM customers"), ["ssn", "credit_limit", "id"]);
+    assert_eq!(
+        outputs("SELECT ssn::varchar, credit_limit::numeric(4,1), id::text::int FROM customers"),
+        ["ssn", "credit_limit", "id"]
+    );
 }
 
 #[test]
