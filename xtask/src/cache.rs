@@ -78,7 +78,7 @@ impl Cache {
         let file = File::create(&path).map_err(|source| Error::io("create", &path, source))?;
         match file.try_lock() {
             Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) => println!("waiting for another run that prepares {what}"),
+            Err(TryLockError::WouldBlock) => eprintln!("waiting for another run that prepares {what}"),
             Err(TryLockError::Error(source)) => return Err(Error::io("lock", &path, source)),
         }
         file.lock().map_err(|source| Error::io("lock", &path, source))?;

@@ -59,7 +59,7 @@ pub fn supply(cache: &Cache, needs: &[Need]) -> Result<(), Error> {
         )));
     }
     let _lock = cache.lock("apt")?;
-    println!("installing system packages: {list}");
+    eprintln!("installing system packages: {list}");
     let apt = || {
         let mut command = Command::new("apt-get");
         command.env("DEBIAN_FRONTEND", "noninteractive");

@@ -68,6 +68,12 @@ pub fn for_tests() -> Result<Prepared, Error> {
     let cache = Cache::open()?;
     machine::supply(&cache, &[Need::Build, Need::Servers, Need::Drivers])?;
     let mut prepared = for_bench()?;
+    let newest = format!("QUERYGATE_POSTGRES_BIN_{}", servers::NEWEST);
+    if prepared.environment.iter().all(|(name, _)| *name != newest) {
+        let text =
+            "the tests want Postgres {}, and it could not be had for the reasons above; the demo works with less";
+        return Err(Error::Machine(text.replace("{}", &servers::NEWEST.to_string())));
+    }
     let drivers = drivers::fetch(&prepared.cache)?;
     prepared.environment.extend(environment::of_drivers(&drivers));
     tools::cargo_deny(&prepared.cache)?;

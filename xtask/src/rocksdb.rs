@@ -44,7 +44,7 @@ fn dependency(manifest: &str) -> Option<(&str, &str)> {
 }
 
 fn build(cache: &Cache, folder: &Path, dependency: &str) -> Result<(), Error> {
-    println!("building RocksDB once for this machine (about 12 minutes on 2 cores)");
+    eprintln!("building RocksDB once for this machine (about 12 minutes on 2 cores)");
     let work = beside(folder, "building");
     cache::make_folder(&work.join("src"))?;
     cache::write(&work.join("src/main.rs"), "fn main() {\n    let _ = rocksdb::Options::default();\n}\n")?;

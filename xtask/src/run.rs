@@ -1,4 +1,5 @@
-//! Running other programs: quietly with progress, or with their own output.
+//! Running other programs: quietly with progress, or with their own output. Progress goes to standard error, so that
+//! what a command prints can be used by a shell.
 
 use std::{
     fs::{self, File},
@@ -95,7 +96,7 @@ struct Progress<'a> {
 
 impl<'a> Progress<'a> {
     fn new(what: &'a str, started: Instant) -> Self {
-        let terminal = std::io::stdout().is_terminal() && std::env::var_os("CI").is_none();
+        let terminal = std::io::stderr().is_terminal() && std::env::var_os("CI").is_none();
         Self { what, started, terminal, next: started + QUIET, shown: false }
     }
 
@@ -107,15 +108,15 @@ impl<'a> Progress<'a> {
         let seconds = self.started.elapsed().as_secs();
         if self.terminal {
             let hint: String = tail(log).lines().last().unwrap_or_default().trim().chars().take(HINT_COLUMNS).collect();
-            print!("\r\x1b[K{} … {seconds} s  {hint}", self.what);
+            eprint!("\r\x1b[K{} … {seconds} s  {hint}", self.what);
             self.next = now + REDRAW;
         } else {
-            println!("{} … {seconds} s", self.what);
+            eprintln!("{} … {seconds} s", self.what);
             self.next = now + if self.shown { PLAIN_LINE } else { PLAIN_LINE - QUIET };
         }
         self.shown = true;
         // A progress line that can't be written is no reason to stop the work.
-        let _ = std::io::stdout().flush();
+        let _ = std::io::stderr().flush();
     }
 
     fn end(&self, done: bool) {
@@ -124,6 +125,6 @@ impl<'a> Progress<'a> {
         }
         let start = if self.terminal { "\r\x1b[K" } else { "" };
         let outcome = if done { "done" } else { "failed" };
-        println!("{start}{}: {outcome} after {} s", self.what, self.started.elapsed().as_secs());
+        eprintln!("{start}{}: {outcome} after {} s", self.what, self.started.elapsed().as_secs());
     }
 }

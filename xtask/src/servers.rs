@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The version that the demo and the tests want most.
-const NEWEST: u32 = 18;
+pub const NEWEST: u32 = 18;
 
 /// One Postgres that can be started.
 #[derive(Clone, Debug)]
@@ -55,7 +55,7 @@ pub fn postgres(cache: &Cache) -> Result<Vec<Postgres>, Error> {
         )));
     }
     if !reason.is_empty() {
-        println!("Postgres {NEWEST} could not be had ({reason}); going on with what the distribution has");
+        eprintln!("Postgres {NEWEST} could not be had ({reason}); going on with what the distribution has");
     }
     Ok(found)
 }
@@ -84,7 +84,7 @@ fn newest(cache: &Cache) -> Result<Result<Postgres, String>, Error> {
                     "Debian's unstable release, unpacked with its own libraries: the newest with all extensions";
                 return Ok(Ok(Postgres { version: NEWEST, programs, origin: origin.to_owned() }));
             }
-            Err(Error::Failed(text)) => reasons.push(format!("unstable packages: {}", first_line(&text))),
+            Err(Error::Failed(text)) => reasons.push(format!("unstable packages: {}", reason(&text))),
             Err(other) => return Err(other),
         }
     } else {
@@ -99,7 +99,7 @@ fn newest(cache: &Cache) -> Result<Result<Postgres, String>, Error> {
             Ok(Ok(Postgres { version: NEWEST, programs, origin }))
         }
         Err(Error::Usage(text) | Error::Failed(text) | Error::Machine(text)) => {
-            reasons.push(format!("npm: {}", first_line(&text)));
+            reasons.push(format!("npm: {}", reason(&text)));
             Ok(Err(reasons.join("; ")))
         }
     }
@@ -192,6 +192,9 @@ fn starts(program: &Path) -> bool {
     program.exists() && run::output(Command::new(program).arg("--version")).is_some()
 }
 
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
+/// What failed, and its program's own last word of it, which names the cause.
+fn reason(text: &str) -> String {
+    let first = text.lines().next().unwrap_or_default();
+    let cause = text.lines().rfind(|line| line.starts_with("E: ") || line.contains("ERR"));
+    cause.map_or_else(|| first.to_owned(), |cause| format!("{first} {cause}"))
 }
