@@ -4,8 +4,11 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{
-    self, AccountCommand, ApprovalsCommand, ExplainArguments, Failure, LogCommand, PolicyCommand, SessionCommand,
+use crate::{
+    commands::{
+        self, AccountCommand, ApprovalsCommand, ExplainArguments, Failure, LogCommand, PolicyCommand, SessionCommand,
+    },
+    demo,
 };
 
 /// A gateway in front of Postgres that knows who asks, decides, masks and writes everything down.
@@ -60,6 +63,12 @@ enum Command {
     /// Make and change service accounts.
     #[command(subcommand)]
     Account(AccountCommand),
+    /// Walk through the main job on a throw-away Postgres; `cargo xtask demo` prepares what it needs.
+    Demo {
+        /// Leave it running afterwards, until Ctrl-C.
+        #[arg(long)]
+        keep: bool,
+    },
 }
 
 impl Cli {
@@ -77,6 +86,7 @@ impl Cli {
             Command::Log(command) => commands::log(config, &command),
             Command::Approvals(command) => commands::approvals(config, command),
             Command::Account(command) => commands::account(config, command),
+            Command::Demo { keep } => demo::demo(keep),
         };
         match result {
             Ok(()) => ExitCode::SUCCESS,
