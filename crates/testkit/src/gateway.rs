@@ -246,6 +246,11 @@ impl Gateway {
         self.folder.path().join("policies").join(format!("{name}.toml"))
     }
 
+    /// The number of its process; none where it has ended.
+    pub fn process(&self) -> Option<u32> {
+        self.line.as_ref().map(Lifeline::id)
+    }
+
     /// What the gateway has written to standard error since it started.
     pub fn log(&self) -> String {
         self.line.as_ref().map(Lifeline::log).unwrap_or_default()

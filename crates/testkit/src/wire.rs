@@ -92,6 +92,11 @@ impl RawClient {
         bytes.chunks(1).try_for_each(|byte| self.send(byte))
     }
 
+    /// The connection itself, for a reader of its own; `None` where bytes that came were not read as messages yet.
+    pub fn into_stream(self) -> Option<TcpStream> {
+        self.pending.is_empty().then_some(self.stream)
+    }
+
     /// Sends a simple query and returns all that comes up to ReadyForQuery.
     pub fn query(&mut self, sql: &str) -> Result<Vec<Frame>, Error> {
         self.send(&query(sql))?;
