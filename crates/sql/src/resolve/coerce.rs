@@ -3,13 +3,13 @@
 use super::{Ty, oid};
 use crate::{
     analysis::Analysis,
-    catalog::{CastContext, TypeKind},
+    catalog::{Cast, CastContext, FIRST_USER_OID, TypeKind},
 };
 
 impl Analysis<'_> {
     /// Whether the server might pass a value of `from` for a parameter of type `to`. False only where it certainly can't.
     pub(crate) fn coercible(&self, from: Ty, to: u32) -> bool {
-        let Ty::Oid(from) = from else { return true };
+        let Ty::Oid(from) = from else { return from != Ty::Any || self.could_be(to) };
         if from == to || to == oid::ANY {
             return true;
         }
@@ -45,6 +45,15 @@ impl Analysis<'_> {
         }
         // A child table's row passes for its parent's.
         source.kind == TypeKind::Composite && target.kind == TypeKind::Composite
+    }
+
+    /// Whether a value of unknown type could pass for that type. It is of the server's own types or of one that the statement handles.
+    fn could_be(&self, to: u32) -> bool {
+        let Some(target) = self.catalog.type_by_oid(to).filter(|held| held.oid >= FIRST_USER_OID) else { return true };
+        let closed = target.element == 0
+            && matches!(target.kind, TypeKind::Base | TypeKind::Enum | TypeKind::Range | TypeKind::Multirange);
+        let cast = |cast: &Cast| cast.target == to && cast.context == CastContext::Implicit;
+        !closed || self.any_type || self.types.contains(&to) || self.catalog.user_casts().any(cast)
     }
 
     /// The result type of a polymorphic function or operator, from what its arguments are.

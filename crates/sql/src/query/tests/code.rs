@@ -46,6 +46,7 @@ fn a_user_s_overload_that_can_t_take_the_argument_doesn_t_count() {
     for text in [
         "SELECT upper(full_name) FROM customers",
         "SELECT upper('abc')",
+        "SELECT typname[0] = '_' FROM pg_type",
         "SELECT upper($1)",
         "SELECT current_schema, pg_catalog.set_config('search_path', '', false)",
         "SELECT id FROM orders WHERE (status, customer_id) IN (SELECT status, customer_id FROM orders)",

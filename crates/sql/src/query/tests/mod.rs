@@ -2,6 +2,7 @@
 
 mod code;
 mod plain;
+mod tools;
 mod uses;
 
 use crate::{
