@@ -106,9 +106,12 @@ fn one(cache: &Cache, program: &Path, target: &str, seconds: u32) -> Result<bool
         .arg(format!("-max_len={LONGEST_INPUT}"))
         .arg(format!("-timeout={SLOWEST_INPUT_SECONDS}"))
         .arg("-rss_limit_mb=2048");
-    if run::quietly(cache, &format!("fuzz {target}"), &mut command).is_ok() {
-        println!("fuzzer {target}: nothing found in {seconds} s");
-        return Ok(true);
+    match run::quietly(cache, &format!("fuzz {target}"), &mut command) {
+        Ok(()) => {
+            println!("fuzzer {target}: nothing found in {seconds} s");
+            return Ok(true);
+        }
+        Err(error) => eprintln!("{error}"),
     }
     let kept = fixtures.join("regressions").join(target);
     cache::make_folder(&kept)?;
@@ -117,7 +120,6 @@ fn one(cache: &Cache, program: &Path, target: &str, seconds: u32) -> Result<bool
         fs::copy(&input, &copy).map_err(|source| Error::io("keep", &copy, source))?;
         println!("fuzzer {target}: an input that fails is kept as {}", copy.display());
     }
-    println!("fuzzer {target}: the log is in {}", cache.logs().display());
     Ok(false)
 }
 
