@@ -8,7 +8,8 @@ use querygate_postgres::{
     frame::{self, Header},
     frontend::{self, Message, kind},
 };
-use querygate_session::{ClientMessage, Step, Target};
+use querygate_session::{ClientMessage, Judge, Step, Target};
+use querygate_sql::catalog::FIRST_USER_OID;
 use smallvec::SmallVec;
 
 use crate::{
@@ -149,6 +150,10 @@ impl Driver {
         let message = match &message {
             Message::Query { text } => ClientMessage::Query { text },
             Message::Parse(p) if is_reserved(p.name) => reserved,
+            // Analysis takes parameters for values of built-in types; another type brings its own functions and casts.
+            Message::Parse(p) if self.judge.is_masked() && p.types.iter().any(|t| *t >= FIRST_USER_OID) => {
+                ClientMessage::Unsupported { what: "a parameter of a type that is not built in", query: false }
+            }
             Message::Parse(p) => ClientMessage::Parse { name: p.name, text: p.text },
             Message::Bind(b) if is_reserved(b.portal) || is_reserved(b.statement) => reserved,
             Message::Bind(b) => {

@@ -34,7 +34,9 @@ impl Bound {
             for from in
                 derived.from.iter().filter_map(|c| reasons.get(c)).flatten().filter(|r| r.treatment != Treatment::Clear)
             {
-                let treatment = if derived.plain { from.treatment.clone() } else { Treatment::Refuse };
+                // What is computed from masked values shows a constant: the masker may not fit its type, or tell of the value.
+                let redacted = Treatment::Mask(Masker::Redact, NullRule::default());
+                let treatment = if derived.plain { from.treatment.clone() } else { redacted };
                 more.push((derived.column, Reason { way: Way::Inherited, treatment, ..from.clone() }));
             }
         }
