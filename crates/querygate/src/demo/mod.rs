@@ -27,11 +27,18 @@ pub fn demo(keep: bool) -> Result<(), Failure> {
     let programs = Programs::find()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|e| Failure::wrong(format!("this process can't wait for others: {e}")))?;
+    let narrator = Narrator::new();
     runtime.block_on(async {
-        tokio::select! {
-            result = perform(&programs, keep) => result,
-            result = interrupted() => result,
+        let stage = tokio::select! {
+            stage = perform(&programs, &narrator) => stage?,
+            interrupted = interrupted() => return interrupted.and(Err(Failure::No("the demo was interrupted".to_owned()))),
+        };
+        if keep {
+            stage.invite(&narrator);
+            return interrupted().await;
         }
+        narrator.say("`cargo xtask demo --keep` leaves it running for you to try.");
+        Ok(())
     })
 }
 
@@ -59,18 +66,12 @@ impl Programs {
     }
 }
 
-async fn perform(programs: &Programs, keep: bool) -> Result<(), Failure> {
-    let narrator = Narrator::new();
+async fn perform(programs: &Programs, narrator: &Narrator) -> Result<Stage, Failure> {
     narrator.say("Querygate's main job on a real Postgres. Everything below really runs; each step is checked.");
-    let stage = Stage::set(programs, &narrator).await?;
-    walk::walk(&stage, &narrator).await?;
+    let stage = Stage::set(programs, narrator).await?;
+    walk::walk(&stage, narrator).await?;
     narrator.end();
-    if !keep {
-        narrator.say("`cargo xtask demo --keep` leaves it running for you to try.");
-        return Ok(());
-    }
-    stage.invite(&narrator);
-    std::future::pending().await
+    Ok(stage)
 }
 
 /// Ends when somebody wants the demo to end. What it started ends with the values that hold it.
@@ -84,5 +85,5 @@ async fn interrupted() -> Result<(), Failure> {
         _ = hup.recv() => {}
     }
     eprintln!("\nending what the demo started");
-    Err(Failure::No(String::new()))
+    Ok(())
 }

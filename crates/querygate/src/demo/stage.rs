@@ -93,6 +93,11 @@ impl Stage {
         command
     }
 
+    /// What `psql` stands for below.
+    pub fn psql_meaning(&self) -> String {
+        format!("psql is the real one, with -h 127.0.0.1 -p {} -d shop and each account's own secret", self.port)
+    }
+
     /// Shows and runs a command of this program.
     pub async fn show(&self, narrator: &Narrator, arguments: &[&str]) -> Result<Ran, Failure> {
         narrator.command(&format!("querygate {}", shell(arguments)));

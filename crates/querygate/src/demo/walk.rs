@@ -46,7 +46,7 @@ async fn checks(stage: &Stage, n: &Narrator) -> Result<(), Failure> {
 
 async fn masks(stage: &Stage, n: &Narrator) -> Result<(), Failure> {
     n.heading("An agent reads customers: personal data comes back masked");
-    n.remark("psql is the real one; it connects to Querygate with the agent's own secret");
+    n.remark(&stage.psql_meaning());
     let agent = stage.query(n, "agent", CUSTOMERS).await?;
     let masked = agent.ok
         && agent.stdout.contains("***@e***.")
@@ -175,10 +175,13 @@ impl Held {
         let mut child = command.spawn().map_err(|e| Failure::wrong(format!("psql can't be started: {e}")))?;
         let errors = child.stderr.take().ok_or_else(|| Failure::wrong("psql's words can't be read"))?;
         let mut errors = BufReader::new(errors);
-        let mut notice = String::new();
-        let read = timeout(HOLD_WAIT_MAX, errors.read_line(&mut notice)).await;
+        // psql writes a notice as one piece.
+        let read = timeout(HOLD_WAIT_MAX, errors.fill_buf()).await.ok().and_then(Result::ok);
+        let read = read.unwrap_or_default();
+        let (length, notice) = (read.len(), String::from_utf8_lossy(read).into_owned());
+        errors.consume(length);
         n.output(&notice);
-        n.check(read.is_ok() && notice.starts_with("NOTICE"), "the client is told that it waits")?;
+        n.check(notice.starts_with("NOTICE"), "the client is told that it waits")?;
         let id = held_id(stage).await?;
         Ok(Held { child, errors, id })
     }

@@ -41,7 +41,9 @@ fn statement(row: &Row, add: &mut impl FnMut(&str)) {
         Some(outcome) => ended(row.status(), outcome),
         None => row.status().to_owned(),
     });
-    let masks = facts.map(|f| f.masks.join(", ")).unwrap_or_default();
+    // Columns by their last name here; `show` has the whole.
+    let last = |mask: &String| mask.rsplit_once('.').map_or(mask.as_str(), |(_, last)| last).to_owned();
+    let masks = facts.map(|f| f.masks.iter().map(last).collect::<Vec<_>>().join(", ")).unwrap_or_default();
     add(&if masks.is_empty() { masks } else { format!("masked: {masks}") });
     add(&row.id().map(|id| id.to_string()).unwrap_or_default());
 }
