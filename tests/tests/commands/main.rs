@@ -14,5 +14,6 @@ mod check;
 mod demo;
 mod explain;
 mod log;
+mod pooler;
 mod running;
 mod shop;
