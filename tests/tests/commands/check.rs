@@ -94,6 +94,20 @@ fn what_can_not_be_loaded_is_named_with_line_column_and_remedy() -> Result<(), E
 }
 
 #[test]
+fn what_a_policy_says_and_may_not_mean_is_named() -> Result<(), Error> {
+    let shop = Shop::open()?;
+    let policy = POLICY.replace("reviewers = [\"reviewer\"]  ", "# ").replace("[\"id\", \"full_name\",", "[\"id\",");
+    fs::write(shop.gateway.policy("shop"), policy.replace("mask.email ", "mask.full_name = \"null\"\nmask.email "))
+        .unwrap();
+    let shown = shop.run(&["check"]);
+    assert_eq!(shown.code, Some(0), "{shown:?}");
+    for words in ["without `reviewers`", "full_name", "NOT NULL"] {
+        assert!(shown.stdout.contains(words), "{words:?} is missing in {}", shown.stdout);
+    }
+    Ok(())
+}
+
+#[test]
 fn a_server_that_is_away_is_a_problem() -> Result<(), Error> {
     let mut shop = Shop::open()?;
     shop.server.stop()?;
@@ -129,6 +143,12 @@ fn policy_tests_pass_or_say_what_came_out_otherwise() -> Result<(), Error> {
         failed.stdout.contains("shop.test.toml:1") && failed.stdout.contains("expected allow, got approve"),
         "{failed:?}"
     );
+    let other = shop.gateway.folder().join("other");
+    fs::create_dir(&other).unwrap();
+    fs::write(other.join("shop.toml"), POLICY).unwrap();
+    fs::write(other.join("shop.test.toml"), wrong.replace("allow", "approve")).unwrap();
+    let of_other = shop.run(&["policy", "test", other.to_str().unwrap()]);
+    assert_eq!((of_other.code, of_other.stdout.contains("1 test passed")), (Some(0), true), "{of_other:?}");
     fs::remove_file(file).unwrap();
     assert_refused(&shop.run(&["policy", "test"]), 2, &["holds no tests", "NAME.test.toml"]);
     Ok(())

@@ -100,15 +100,18 @@ fn tail_shows_the_newest_and_follows() -> Result<(), Error> {
         "--text",
         "SELECT",
     ]);
-    let mut follower = command.stdout(Stdio::piped()).spawn().unwrap();
+    let temporary = tempfile::tempdir().unwrap();
+    let mut follower = command.env("TMPDIR", temporary.path()).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(follower.stdout.take().unwrap()).lines();
     // The one from before shows that it follows.
     let first = lines.next();
     let queries = [("agent", "SELECT 'not this one'"), ("dba", "SELECT 'this one'")];
     let ran = queries.map(|(account, sql)| shop.query(account, sql).and_then(Ran::ok));
     let next = ran.iter().all(Result::is_ok).then(|| lines.next());
-    let _ = follower.kill();
-    follower.wait().unwrap();
+    Command::new("sh").args(["-c", &format!("kill -s INT {}", follower.id())]).status().unwrap();
+    let ended = follower.wait().unwrap();
+    assert!(ended.success(), "{ended}");
+    assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0, "something is left in the temporary folder");
     assert!(first.unwrap().unwrap().contains("ssn"));
     let next: Value = serde_json::from_str(&next.flatten().unwrap().unwrap()).unwrap();
     assert_eq!((&next["text"], &next["status"]), (&"SELECT 'this one'".into(), &"ok".into()));

@@ -171,6 +171,9 @@ fn offline<T>(
     let log = ControlLog::new(&journal).map_err(Failure::wrong)?;
     log.loaded("", &serve::in_words(change)).map_err(Failure::wrong)?;
     let made = make(&accounts);
+    if let Err(error) = &made {
+        log.loaded("", &format!("that was refused: {error}")).map_err(Failure::wrong)?;
+    }
     drop(log);
     journal.close().map_err(|e| Failure::wrong(format!("the access log was not closed in order: {e}")))?;
     Ok(made?)

@@ -9,6 +9,7 @@ use querygate_console::{
     ControlClient,
     api::{Call, Kind},
     client::ClientError,
+    printable,
 };
 use querygate_policy::document::{Problems, Reader, Source};
 use tokio::runtime::Runtime;
@@ -53,7 +54,8 @@ impl Place {
 
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Failure {
-        let words = format!("{error}\n{}", error.remedy());
+        // Parts of it were written by whoever sent a statement.
+        let words = printable(&format!("{error}\n{}", error.remedy())).into_owned();
         match error {
             ClientError::Refused(refusal) if !matches!(refusal.kind, Kind::Input | Kind::Internal) => {
                 Failure::No(words)

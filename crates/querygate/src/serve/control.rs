@@ -233,13 +233,13 @@ impl Control for Running {
     }
 }
 
-/// What the log says of a change of an account.
+/// What the log says of a change of an account. It is written before the change is tried.
 pub fn in_words(change: &AccountChange) -> String {
     match change {
-        AccountChange::Create { name, roles } => format!("account {name} is made, roles {}", roles.join(", ")),
-        AccountChange::Rotate { name } => format!("account {name} gets another secret"),
-        AccountChange::Enable { name } => format!("account {name} may log in again"),
-        AccountChange::Disable { name } => format!("account {name} may log in no more"),
+        AccountChange::Create { name, roles } => format!("making account {name} with roles {}", roles.join(", ")),
+        AccountChange::Rotate { name } => format!("giving account {name} another secret"),
+        AccountChange::Enable { name } => format!("letting account {name} log in again"),
+        AccountChange::Disable { name } => format!("letting account {name} log in no more"),
     }
 }
 

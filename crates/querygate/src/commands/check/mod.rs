@@ -5,6 +5,7 @@ mod login;
 
 use std::path::Path;
 
+use querygate_console::printable;
 use querygate_policy::{
     PolicySet,
     document::{Problem, Problems, Severity},
@@ -71,7 +72,8 @@ impl Finding {
             return rendered.clone();
         }
         let about = self.database.as_deref().map(|d| format!("database {d}: ")).unwrap_or_default();
-        format!("{}: {about}{}\n  {}\n", self.severity, self.message, self.remedy)
+        // A server's words are in it.
+        printable(&format!("{}: {about}{}\n  {}\n", self.severity, self.message, self.remedy)).into_owned()
     }
 }
 

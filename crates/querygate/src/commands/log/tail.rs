@@ -1,7 +1,11 @@
 use querygate_journal::{Filter, Row, TAIL_INTERVAL};
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{json_line, lines, select::Select};
-use crate::commands::{Failure, output, place::Place};
+use crate::commands::{
+    Failure, output,
+    place::{self, Place},
+};
 
 /// Shows the newest rows in the order of time, then what comes.
 pub fn tail(place: &Place, select: &Select, count: usize, follow: bool, json: bool) -> Result<(), Failure> {
@@ -19,9 +23,26 @@ pub fn tail(place: &Place, select: &Select, count: usize, follow: bool, json: bo
     if !follow {
         return Ok(());
     }
-    loop {
-        let new = tail.poll()?;
-        new.iter().filter(|row| filter.matches(row) && select.is_shown(row)).try_for_each(print)?;
-        std::thread::sleep(TAIL_INTERVAL);
+    place::runtime()?.block_on(async {
+        // Stopped in order, so that what reading needs in the temporary folder goes too.
+        let mut stop = std::pin::pin!(stopped());
+        loop {
+            let new = tail.poll()?;
+            new.iter().filter(|row| filter.matches(row) && select.is_shown(row)).try_for_each(print)?;
+            tokio::select! {
+                () = tokio::time::sleep(TAIL_INTERVAL) => {}
+                stopped = &mut stop => return stopped,
+            }
+        }
+    })
+}
+
+/// Ends with Ctrl-C, or when somebody asks the command to end.
+async fn stopped() -> Result<(), Failure> {
+    let listen = |kind| signal(kind).map_err(|e| Failure::wrong(format!("signals can't be received: {e}")));
+    let (mut int, mut term) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    tokio::select! {
+        _ = int.recv() => Ok(()),
+        _ = term.recv() => Ok(()),
     }
 }
