@@ -49,7 +49,8 @@ pub(crate) struct Lifeline {
     watcher: Option<Child>,
     /// What ends the program when nobody waits for an orderly stop.
     last: Signal,
-    lines: mpsc::Receiver<()>,
+    /// Behind a lock so that tests on several threads can share one.
+    lines: Mutex<mpsc::Receiver<()>>,
     log: Arc<Mutex<String>>,
     ended: Option<ExitStatus>,
 }
@@ -78,7 +79,7 @@ impl Lifeline {
             });
         }
         let watcher = watch(child.id(), last)?;
-        Ok(Self { child, watcher: Some(watcher), last, lines, log, ended: None })
+        Ok(Self { child, watcher: Some(watcher), last, lines: Mutex::new(lines), log, ended: None })
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -114,7 +115,7 @@ impl Lifeline {
                 });
             }
             // A time-out or an ended stream only means: look again.
-            let _ = self.lines.recv_timeout(look);
+            let _ = self.lines.lock().recv_timeout(look);
         }
     }
 

@@ -61,7 +61,8 @@ impl RawClient {
         Ok(client)
     }
 
-    fn scram(&mut self, password: &str) -> Result<(), Error> {
+    /// Proves that it knows a password by SCRAM-SHA-256, after the start-up packet was sent.
+    pub fn scram(&mut self, password: &str) -> Result<(), Error> {
         let offered = self.expect(b'R')?;
         if !offered.body.windows(SCRAM_SHA_256.len()).any(|part| part == SCRAM_SHA_256.as_bytes()) {
             return Err(Error::Unexpected(format!("no SCRAM-SHA-256 among the mechanisms: {offered:?}")));
