@@ -34,13 +34,16 @@ impl Session {
         if let Mode::Skipping { poison } = self.mode {
             return self.skip(message, poison, out);
         }
+        if self.copy_in {
+            return self.copy_message(message, out);
+        }
         match message {
             ClientMessage::Query { text } => self.query(text, judge, now_ns, out),
             ClientMessage::Parse { name, text } => self.parse(name, text, judge, out),
             ClientMessage::Bind { .. } => self.bind(message, judge, now_ns, out),
             ClientMessage::Describe(target, name) => self.describe(target, name, out),
-            ClientMessage::Execute { portal } => self.execute(portal, now_ns, out),
-            ClientMessage::Close(target, name) => self.close(target, name, now_ns, out),
+            ClientMessage::Execute { portal } => self.execute(portal, judge, now_ns, out),
+            ClientMessage::Close(target, name) => self.close(target, name, out),
             ClientMessage::Flush => {
                 self.batch.flushed = true;
                 forward(out)
@@ -50,13 +53,7 @@ impl Session {
                 self.queue.push_back(Expect::Sync { own: false });
                 forward(out)
             }
-            ClientMessage::CopyData if self.copy_in => forward(out),
-            ClientMessage::CopyDone | ClientMessage::CopyFail if self.copy_in => {
-                self.copy_in = false;
-                forward(out)
-            }
-            // As the server does: data of a COPY that failed is read and dropped.
-            ClientMessage::CopyData | ClientMessage::CopyDone | ClientMessage::CopyFail => Step::Taken,
+            ClientMessage::CopyData | ClientMessage::CopyDone | ClientMessage::CopyFail => self.stray_copy_message(),
             ClientMessage::TooLong { limit, query: true } => {
                 if !self.drained(out) {
                     return Step::Later;
@@ -85,7 +82,10 @@ impl Session {
         let Some(judgement) = judge.judge(text) else { return self.again(approved) };
         let (judgement, masks) = match self.resolve(judgement, judge) {
             Ok(resolved) => resolved,
-            Err(report) => return self.answer_query(report, out),
+            Err(report) => {
+                self.end_approved(approved, &report, now_ns, out);
+                return self.answer_query(report, out);
+            }
         };
         if let Some(report) = refuse::report(&judgement) {
             self.log_refused(&judgement, approved, &report, now_ns, out);
@@ -135,7 +135,7 @@ impl Session {
                 number
             }
         };
-        self.note_names(&judgement, now_ns);
+        self.note_names(&judgement);
         self.note_barrier(&judgement);
         match &judgement.rewritten {
             Some(text) => out.push(Action::ForwardText(text.clone())),
@@ -157,24 +157,24 @@ impl Session {
     }
 
     /// Names that the text makes are known from now on; a failure takes them back.
-    pub(crate) fn note_names(&mut self, judgement: &Arc<Judgement>, now_ns: i64) {
+    pub(crate) fn note_names(&mut self, judgement: &Arc<Judgement>) {
         for (part, statement) in judgement.parts.iter().enumerate() {
             match &statement.named {
                 Some(Named::Prepare(name)) => {
                     let masks = statement.masks.clone();
-                    let prepared = Prepared { judgement: judgement.clone(), part, masks, described: false };
+                    let id = self.next_prepared();
+                    let prepared = Prepared { id, judgement: judgement.clone(), part, masks, described: false };
                     self.names.statements.insert(name.clone(), prepared);
                 }
                 Some(Named::Declare(name)) => {
-                    let uncertain = self.names.portals.contains_key(name);
+                    let uncertain = self.names.portals.get(name).is_some_and(|p| !p.ended);
                     let portal = Portal {
                         judgement: judgement.clone(),
                         masks: statement.masks.clone(),
                         formats: Formats::Text,
                         number: 0,
-                        open: false,
-                        started_ns: now_ns,
                         uncertain,
+                        ended: false,
                     };
                     self.names.portals.insert(name.clone(), portal);
                 }
@@ -233,8 +233,11 @@ impl Session {
     fn prepared_plan(&mut self, name: &str, judge: &mut dyn Judge) -> Result<(Arc<Judgement>, Arc<MaskPlan>), Report> {
         let prepared = self.names.statements.get_mut(name).ok_or_else(|| refuse::no_statement(name))?;
         if !judge.is_current(&prepared.judgement) {
-            let text = prepared.judgement.text.clone();
-            prepared.judgement = judge.judge(&text).ok_or_else(refuse::not_now)?;
+            let renewed = judge.judge(&prepared.judgement.text).ok_or_else(refuse::not_now)?;
+            if renewed.rewritten != prepared.judgement.rewritten {
+                return Err(refuse::changed());
+            }
+            prepared.judgement = renewed;
             let masks = prepared.judgement.masks(prepared.part).cloned();
             prepared.masks = masks.ok_or_else(|| refuse::no_statement(name))?;
         }
@@ -301,6 +304,18 @@ impl Session {
             out.push(Action::Log { number, entry: Log::Begin(judgement.clone(), Vec::new()), durable: false });
             number
         });
+        self.end_approved(Some(number), report, now_ns, out);
+    }
+
+    /// The end of a statement that was logged and is refused after all.
+    pub(crate) fn end_approved(
+        &mut self,
+        number: Option<u64>,
+        report: &Report,
+        now_ns: i64,
+        out: &mut Vec<Action>,
+    ) {
+        let Some(number) = number else { return };
         let position = (report.position > 0).then_some(querygate_record::Position(report.position));
         let outcome =
             Outcome { code: report.code.to_owned(), detail: report.message.clone(), position, ..status("refused") };

@@ -13,10 +13,10 @@ use crate::{
 /// A reply that is owed.
 #[derive(Debug)]
 pub(crate) enum Expect {
-    /// ParseComplete.
-    Parse { name: String },
-    /// BindComplete.
-    Bind { portal: String, number: u64, judgement: Arc<Judgement> },
+    /// ParseComplete; `replaced` is what the unnamed statement was before.
+    Parse { name: String, id: u64, replaced: Option<Box<Prepared>> },
+    /// BindComplete; `replaced` is the number of what the portal was before, 0 for nothing.
+    Bind { portal: String, number: u64, judgement: Arc<Judgement>, replaced: u64 },
     /// ParameterDescription (statements only), then columns or NoData.
     Describe { target: Target, own: bool, masks: Option<Arc<MaskPlan>> },
     /// Rows, then the end of the portal or its suspension.
@@ -43,7 +43,8 @@ pub(crate) struct Execution {
     pub(crate) judgement: Arc<Judgement>,
     pub(crate) masks: Arc<MaskPlan>,
     pub(crate) formats: Formats,
-    pub(crate) started_ns: i64,
+    /// It reads a cursor: it ends with each answer.
+    pub(crate) cursor: bool,
 }
 
 /// A text that runs at once.

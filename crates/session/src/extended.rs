@@ -13,7 +13,7 @@ use crate::{
     judgement::{Judge, Judgement},
     names::{Portal, Prepared},
     refuse,
-    session::{Mode, NOTHING_MASKED, Session, status},
+    session::{Mode, NOTHING_MASKED, Session},
 };
 
 impl Session {
@@ -43,8 +43,10 @@ impl Session {
             None => out.push(Action::Forward),
         }
         self.mark_sent();
-        self.queue.push_back(Expect::Parse { name: name.to_owned() });
-        let mut prepared = Prepared { judgement, part: 0, masks, described: false };
+        let id = self.next_prepared();
+        let replaced = self.names.statements.get(name).cloned().map(Box::new);
+        self.queue.push_back(Expect::Parse { name: name.to_owned(), id, replaced });
+        let mut prepared = Prepared { id, judgement, part: 0, masks, described: false };
         self.describe_own(name, &mut prepared, out);
         self.names.statements.insert(name.to_owned(), prepared);
         Step::Taken
@@ -84,7 +86,7 @@ impl Session {
             return Step::Later;
         }
         let Some(mut prepared) = self.names.statements.get(statement).cloned() else {
-            return self.fail(refuse::no_statement(statement), out);
+            return self.fail_approved(approved, refuse::no_statement(statement), now_ns, out);
         };
         match self.renew(&mut prepared, judge) {
             Ok(true) => {}
@@ -94,13 +96,13 @@ impl Session {
                 }
                 return Step::Later;
             }
-            Err(report) => return self.fail(report, out),
+            Err(report) => return self.fail_approved(approved, report, now_ns, out),
         }
         if let Some(report) = refuse::report(&prepared.judgement) {
             return self.fail_logged(&prepared.judgement, approved, report, out);
         }
-        if !portal.is_empty() && self.names.portals.contains_key(portal) {
-            return self.fail(refuse::duplicate_portal(portal), out);
+        if !portal.is_empty() && self.names.portals.get(portal).is_some_and(|p| !p.ended) {
+            return self.fail_approved(approved, refuse::duplicate_portal(portal), now_ns, out);
         }
         let logged = judge.values(&prepared.judgement, formats, values);
         if prepared.judgement.verdict == Verdict::Approve && approved.is_none() {
@@ -124,12 +126,15 @@ impl Session {
 
     /// Judges a prepared statement anew where catalog, policy, settings or the name that it uses changed. False: not now.
     fn renew(&mut self, prepared: &mut Prepared, judge: &mut dyn Judge) -> Result<bool, Report> {
-        let by_name =
-            prepared.judgement.parts.iter().any(|p| matches!(p.named, Some(Named::Execute(_) | Named::Fetch(_))));
+        let by_name = runs_by_name(&prepared.judgement);
         if judge.is_current(&prepared.judgement) && !by_name {
             return Ok(true);
         }
         let Some(judgement) = judge.judge(&prepared.judgement.text) else { return Ok(false) };
+        if judgement.rewritten != prepared.judgement.rewritten {
+            // What the server has prepared is not what would be sent now.
+            return Err(refuse::changed());
+        }
         let masks = judgement.masks(prepared.part).unwrap_or(&NOTHING_MASKED).clone();
         (prepared.judgement, prepared.masks) =
             if by_name { self.resolve_one(judgement, judge)? } else { (judgement, masks) };
@@ -178,14 +183,18 @@ impl Session {
         out.push(Action::Forward);
         self.mark_sent();
         self.batch.executed = true;
-        self.queue.push_back(Expect::Bind { portal: portal.to_owned(), number, judgement: judgement.clone() });
         let masks = prepared.masks.clone();
-        let bound = Portal { judgement, masks, formats, number, open: true, started_ns: now_ns, uncertain: false };
-        if let Some(old) = self.names.portals.insert(portal.to_owned(), bound)
-            && old.open
-        {
-            self.log_end(old.number, status("ok"), old.started_ns, now_ns, out);
-        }
+        let bound = Portal {
+            judgement: judgement.clone(),
+            masks,
+            formats,
+            number,
+            uncertain: false,
+            ended: false,
+        };
+        self.open(number, now_ns);
+        let replaced = self.names.portals.insert(portal.to_owned(), bound).map_or(0, |old| old.number);
+        self.queue.push_back(Expect::Bind { portal: portal.to_owned(), number, judgement, replaced });
     }
 
     pub(crate) fn describe(&mut self, target: Target, name: &str, out: &mut Vec<Action>) -> Step {
@@ -198,31 +207,51 @@ impl Session {
         forward(out)
     }
 
-    pub(crate) fn execute(&mut self, portal: &str, now_ns: i64, out: &mut Vec<Action>) -> Step {
-        let Some(found) = self.names.portals.get_mut(portal).filter(|p| !p.uncertain) else {
+    pub(crate) fn execute(
+        &mut self,
+        portal: &str,
+        judge: &mut dyn Judge,
+        now_ns: i64,
+        out: &mut Vec<Action>,
+    ) -> Step {
+        // Values are rendered under the settings of now, not of Bind.
+        if !self.settings_known(out) {
+            return Step::Later;
+        }
+        let Some(found) = self.names.portals.get(portal).filter(|p| !p.uncertain).cloned() else {
             return self.fail(refuse::no_cursor(portal), out);
         };
-        let (judgement, masks, formats) = (found.judgement.clone(), found.masks.clone(), found.formats.clone());
-        let number = found.number;
-        let started_ns = if found.open { found.started_ns } else { now_ns };
-        out.push(Action::Log { number, entry: Log::Execute, durable: false });
+        if let Err(report) = self.check_name(&found, judge) {
+            return self.fail(report, out);
+        }
+        let number = self.execution_number(&found, now_ns, out);
+        let cursor = found.number == 0;
+        let Portal { judgement, masks, formats, .. } = found;
         self.note_barrier(&judgement);
-        self.note_names(&judgement, now_ns);
+        if !cursor {
+            self.note_names(&judgement);
+        }
         self.mark_sent();
         self.batch.executed = true;
-        let execution = Execution { portal: portal.to_owned(), number, judgement, masks, formats, started_ns };
+        let execution = Execution { portal: portal.to_owned(), number, judgement, masks, formats, cursor };
         self.queue.push_back(Expect::Execute(Box::new(execution)));
         forward(out)
     }
 
-    pub(crate) fn close(&mut self, target: Target, name: &str, now_ns: i64, out: &mut Vec<Action>) -> Step {
+    /// The server looks the name of an EXECUTE or FETCH up when it runs, which may be another than the one that was bound.
+    fn check_name(&mut self, portal: &Portal, judge: &mut dyn Judge) -> Result<(), Report> {
+        if portal.number == 0 || !runs_by_name(&portal.judgement) {
+            return Ok(());
+        }
+        let (_, masks) = self.resolve_one(portal.judgement.clone(), judge)?;
+        if Arc::ptr_eq(&masks, &portal.masks) { Ok(()) } else { Err(refuse::changed()) }
+    }
+
+    pub(crate) fn close(&mut self, target: Target, name: &str, out: &mut Vec<Action>) -> Step {
         let (statement, portal) = match target {
             Target::Statement => (self.names.statements.remove(name).map(Box::new), None),
             Target::Portal => (None, self.names.portals.remove(name).map(Box::new)),
         };
-        if let Some(p) = portal.as_ref().filter(|p| p.open) {
-            self.log_end(p.number, status("ok"), p.started_ns, now_ns, out);
-        }
         self.mark_sent();
         self.queue.push_back(Expect::Close { name: name.to_owned(), statement, portal });
         forward(out)
@@ -237,6 +266,12 @@ impl Session {
         let poison = self.batch.executed && self.transaction == Transaction::Idle;
         self.mode = Mode::Skipping { poison };
         Step::Taken
+    }
+
+    /// Refuses a Bind that may have been approved.
+    fn fail_approved(&mut self, approved: Option<u64>, report: Report, now_ns: i64, out: &mut Vec<Action>) -> Step {
+        self.end_approved(approved, &report, now_ns, out);
+        self.fail(report, out)
     }
 
     fn fail_logged(
@@ -268,4 +303,8 @@ impl Session {
         self.end_batch(poison, out);
         Step::Taken
     }
+}
+
+fn runs_by_name(judgement: &Judgement) -> bool {
+    judgement.parts.iter().any(|p| matches!(p.named, Some(Named::Execute(_) | Named::Fetch(_))))
 }

@@ -13,12 +13,14 @@
 //! ```
 
 mod client;
+mod copy;
 mod event;
 mod expect;
 mod extended;
 mod hold;
 mod judgement;
 mod names;
+mod portals;
 mod refuse;
 mod server;
 mod session;

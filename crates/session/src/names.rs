@@ -13,6 +13,8 @@ pub const NAMES_MAX: usize = 10_000;
 /// A prepared statement.
 #[derive(Clone, Debug)]
 pub(crate) struct Prepared {
+    /// Which Parse or PREPARE made it: names are used again.
+    pub(crate) id: u64,
     pub(crate) judgement: Arc<Judgement>,
     /// Which of the text's statements it is: SQL's PREPARE may stand among others.
     pub(crate) part: usize,
@@ -30,11 +32,10 @@ pub(crate) struct Portal {
     pub(crate) formats: Formats,
     /// The statement's number in the log; 0 for a cursor, whose DECLARE has its own entries.
     pub(crate) number: u64,
-    /// Its end is not logged yet.
-    pub(crate) open: bool,
-    pub(crate) started_ns: i64,
     /// A cursor was declared twice: it can't be told which one the server kept.
     pub(crate) uncertain: bool,
+    /// Its transaction has ended: only a cursor WITH HOLD is still there.
+    pub(crate) ended: bool,
 }
 
 /// Names and what they stand for, as if all that is under way succeeds.
@@ -45,7 +46,11 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    pub(crate) fn is_full(&self) -> bool {
+    /// Whether there is no room for another name. Cursors of past transactions make room first: most of them are gone.
+    pub(crate) fn is_full(&mut self) -> bool {
+        if self.portals.len() >= NAMES_MAX {
+            self.portals.retain(|_, portal| !portal.ended);
+        }
         self.statements.len() >= NAMES_MAX || self.portals.len() >= NAMES_MAX
     }
 }

@@ -60,6 +60,14 @@ pub(crate) fn not_now() -> Report {
     }
 }
 
+pub(crate) fn changed() -> Report {
+    Report {
+        hint: "Prepare the statement again.".to_owned(),
+        // The words that drivers know: they prepare again by themselves.
+        ..plain("0A000", "cached plan must not change result type".to_owned())
+    }
+}
+
 pub(crate) fn too_many_names() -> Report {
     Report {
         hint: "Close or deallocate statements and cursors that are no longer used.".to_owned(),

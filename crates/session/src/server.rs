@@ -9,6 +9,7 @@ use crate::{
     client::ends_transaction,
     event::{Action, Column, EndReason, Formats, Log, Relay, ServerMessage, Target, Transaction},
     expect::{Execution, Expect, OwnStep, Query},
+    names::Prepared,
     judgement::{Judge, Judgement},
     session::{Mode, Session, status},
 };
@@ -27,9 +28,17 @@ impl Session {
         }
         let Some(head) = self.queue.pop_front() else { return self.unexpected("a message that answers nothing", out) };
         match (head, message) {
-            (Expect::Parse { .. }, ServerMessage::ParseComplete)
-            | (Expect::Bind { .. }, ServerMessage::BindComplete) => Relay::Pass,
-            (Expect::Close { .. }, ServerMessage::CloseComplete) => Relay::Pass,
+            (Expect::Parse { .. }, ServerMessage::ParseComplete) => Relay::Pass,
+            (Expect::Bind { replaced, .. }, ServerMessage::BindComplete) => {
+                self.end_open(replaced, status("ok"), now_ns, out);
+                Relay::Pass
+            }
+            (Expect::Close { portal, .. }, ServerMessage::CloseComplete) => {
+                if let Some(portal) = portal {
+                    self.end_open(portal.number, status("ok"), now_ns, out);
+                }
+                Relay::Pass
+            }
             (Expect::Describe { target, own, masks }, message) => self.described((target, own, masks), message, out),
             (Expect::Query(query), message) => self.query_reply(query, message, judge, now_ns, out),
             (Expect::Execute(execution), message) => self.execute_reply(execution, message, judge, now_ns, out),
@@ -58,26 +67,30 @@ impl Session {
     ) -> Relay {
         match message {
             ServerMessage::Complete { rows } => {
-                self.portal_ended(&execution, rows, now_ns, out);
-                self.part_done(&execution.judgement, 0, judge);
+                self.end_open(execution.number, Outcome { rows, ..status("ok") }, now_ns, out);
+                if !execution.cursor {
+                    self.part_done(&execution.judgement, 0, judge);
+                }
                 Relay::Pass
             }
             ServerMessage::Empty => {
-                self.portal_ended(&execution, 0, now_ns, out);
+                self.end_open(execution.number, status("ok"), now_ns, out);
                 Relay::Pass
             }
-            ServerMessage::Suspended => Relay::Pass,
+            ServerMessage::Suspended => {
+                if execution.cursor {
+                    self.end_open(execution.number, status("ok"), now_ns, out);
+                } else {
+                    self.suspend(execution.number);
+                }
+                Relay::Pass
+            }
             ServerMessage::CopyIn | ServerMessage::CopyOut | ServerMessage::CopyDone => {
                 self.queue.push_front(Expect::Execute(execution));
                 self.copying(message)
             }
             _ => self.unexpected("a reply that does not answer Execute", out),
         }
-    }
-
-    fn copying(&mut self, message: ServerMessage<'_>) -> Relay {
-        self.copy_in = matches!(message, ServerMessage::CopyIn);
-        Relay::Pass
     }
 
     fn described(
@@ -128,7 +141,8 @@ impl Session {
             }
             ServerMessage::Empty => {}
             ServerMessage::CopyIn | ServerMessage::CopyOut | ServerMessage::CopyDone => {
-                self.copying(message);
+                self.queue.push_front(Expect::Query(query));
+                return self.copying(message);
             }
             ServerMessage::Ready(transaction) => {
                 self.query_ended(&query, now_ns, out);
@@ -162,13 +176,6 @@ impl Session {
         }
     }
 
-    fn portal_ended(&mut self, execution: &Execution, rows: u64, now_ns: i64, out: &mut Vec<Action>) {
-        if let Some(found) = self.names.portals.get_mut(&execution.portal).filter(|p| p.number == execution.number) {
-            found.open = false;
-        }
-        self.log_end(execution.number, Outcome { rows, ..status("ok") }, execution.started_ns, now_ns, out);
-    }
-
     /// A statement of a text succeeded.
     fn part_done(&mut self, judgement: &Arc<Judgement>, index: usize, judge: &mut dyn Judge) {
         let Some(part) = judgement.parts.get(index) else { return };
@@ -188,9 +195,9 @@ impl Session {
         }
         match &part.named {
             Some(Named::Deallocate(Some(name))) => drop(self.names.statements.remove(name)),
-            Some(Named::Deallocate(None)) => self.names.statements.clear(),
+            Some(Named::Deallocate(None)) => self.names.statements.retain(|name, _| name.is_empty()),
             Some(Named::Close(Some(name))) => drop(self.names.portals.remove(name)),
-            Some(Named::Close(None)) => self.names.portals.retain(|_, p| p.open),
+            Some(Named::Close(None)) => self.names.portals.retain(|_, p| self.open.contains_key(&p.number)),
             _ => {}
         }
         judge.completed(judgement, index);
@@ -263,36 +270,60 @@ impl Session {
             self.end_skipped(owed, outcome, now_ns, out);
             outcome = status("skipped");
         }
-        for owed in skipped.into_iter().rev() {
-            self.take_back(owed);
+        let failed = skipped.len();
+        for (back, owed) in skipped.into_iter().rev().enumerate() {
+            self.take_back(owed, back + 1 == failed);
         }
     }
 
     fn end_skipped(&mut self, owed: &Expect, outcome: Outcome, now_ns: i64, out: &mut Vec<Action>) {
-        let (portal, number) = match owed {
-            Expect::Bind { portal, number, .. } => (portal, number),
-            Expect::Execute(e) => (&e.portal, &e.number),
-            _ => return,
-        };
-        let Some(found) = self.names.portals.get_mut(portal).filter(|p| p.number == *number) else { return };
-        if std::mem::take(&mut found.open) {
-            let started_ns = found.started_ns;
-            self.log_end(*number, outcome, started_ns, now_ns, out);
+        match owed {
+            Expect::Bind { number, .. } => self.end_open(*number, outcome, now_ns, out),
+            Expect::Execute(e) => self.end_open(e.number, outcome, now_ns, out),
+            _ => {}
         }
     }
 
-    fn take_back(&mut self, owed: Expect) {
+    /// Takes back what a message would have made; `ran`: the server tried it, else skipped it.
+    fn take_back(&mut self, owed: Expect, ran: bool) {
         match owed {
-            Expect::Parse { name } => drop(self.names.statements.remove(&name)),
+            // The unnamed statement is dropped before the new text is looked at.
+            Expect::Parse { name, id, replaced } => self.restore(&name, id, replaced.filter(|_| !ran)),
             Expect::Bind { portal, number, .. }
                 if self.names.portals.get(&portal).is_some_and(|p| p.number == number) =>
             {
                 self.names.portals.remove(&portal);
             }
-            Expect::Execute(e) => self.unname(&e.judgement, 0),
-            Expect::Close { name, statement: Some(s), .. } => drop(self.names.statements.insert(name, *s)),
-            Expect::Close { name, portal: Some(p), .. } => drop(self.names.portals.insert(name, *p)),
+            Expect::Execute(e) if !e.cursor => self.unname(&e.judgement, 0),
+            Expect::Close { name, statement: Some(s), .. } => self.restore(&name, 0, Some(s)),
+            Expect::Close { name, portal: Some(p), .. } => {
+                self.names.portals.entry(name).or_insert(*p);
+            }
             _ => {}
+        }
+    }
+
+    /// Puts a statement back in place of the one with this id (0: of none). Where a later message has replaced that, it is what a
+    /// failure of that message brings back.
+    fn restore(&mut self, name: &str, id: u64, statement: Option<Box<Prepared>>) {
+        let is = |found: Option<&Prepared>| found.map_or(0, |p| p.id) == id;
+        if is(self.names.statements.get(name)) {
+            match statement {
+                Some(statement) => drop(self.names.statements.insert(name.to_owned(), *statement)),
+                None => drop(self.names.statements.remove(name)),
+            }
+            return;
+        }
+        for owed in &mut self.queue {
+            let replaced = match owed {
+                Expect::Parse { name: n, replaced, .. } if n == name => replaced,
+                Expect::Close { name: n, statement, .. } if n == name => statement,
+                _ => continue,
+            };
+            if is(replaced.as_deref()) {
+                *replaced = statement;
+                return;
+            }
         }
     }
 

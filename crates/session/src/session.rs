@@ -1,7 +1,7 @@
 //! The session's state, and what is asked of it between messages.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, LazyLock},
 };
 
@@ -13,6 +13,7 @@ use crate::{
     expect::{Expect, OwnStep},
     hold::Held,
     names::Names,
+    portals::Open,
 };
 
 /// Most replies that may be owed at once: further messages wait.
@@ -35,6 +36,9 @@ pub struct Session {
     /// The server takes COPY data.
     pub(crate) copy_in: bool,
     pub(crate) last_number: u64,
+    pub(crate) last_prepared: u64,
+    /// Bound statements whose end is not logged yet, by number.
+    pub(crate) open: BTreeMap<u64, Open>,
     pub(crate) counted: Counted,
     /// A cancel is on its way to the server: nothing new may start that it could hit.
     pub(crate) cancelling: bool,
@@ -73,6 +77,14 @@ pub(crate) struct Counted {
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
     pub(crate) masked_fields: u64,
+}
+
+impl Counted {
+    pub(crate) fn add(&mut self, other: &Counted) {
+        self.rows += other.rows;
+        self.bytes += other.bytes;
+        self.masked_fields += other.masked_fields;
+    }
 }
 
 /// What a session does.
@@ -134,9 +146,7 @@ impl Session {
 
     /// Adds to the counts of the statement that answers now.
     pub fn count(&mut self, rows: u64, bytes: u64, masked_fields: u64) {
-        self.counted.rows += rows;
-        self.counted.bytes += bytes;
-        self.counted.masked_fields += masked_fields;
+        self.counted.add(&Counted { rows, bytes, masked_fields });
     }
 
     /// Whether nothing is owed and nothing waits: the session may be ended without loss.
@@ -184,6 +194,11 @@ impl Session {
     pub(crate) fn next_number(&mut self) -> u64 {
         self.last_number += 1;
         self.last_number
+    }
+
+    pub(crate) fn next_prepared(&mut self) -> u64 {
+        self.last_prepared += 1;
+        self.last_prepared
     }
 
     /// Queues a reply and the message that asks for it.
@@ -257,14 +272,6 @@ impl Session {
         out.push(Action::Log { number, entry: Log::End(Box::new(outcome)), durable: false });
     }
 
-    /// Ends of portals that the transaction's end destroys.
-    pub(crate) fn end_portals(&mut self, now_ns: i64, out: &mut Vec<Action>) {
-        let portals = std::mem::take(&mut self.names.portals);
-        for portal in portals.into_values().filter(|p| p.open) {
-            self.log_end(portal.number, status("ok"), portal.started_ns, now_ns, out);
-        }
-    }
-
     fn cancel(&mut self, out: &mut Vec<Action>) {
         if matches!(self.mode, Mode::Held(_)) {
             self.hold_cancelled(out);
@@ -276,22 +283,7 @@ impl Session {
 
     fn gone(&mut self, why: &'static str, now_ns: i64, out: &mut Vec<Action>) {
         self.hold_withdrawn(why, now_ns, out);
-        for owed in std::mem::take(&mut self.queue) {
-            match owed {
-                Expect::Query(q) => self.log_end(q.number, status(why), q.started_ns, now_ns, out),
-                Expect::Execute(e) => {
-                    if let Some(p) = self.names.portals.get_mut(&e.portal) {
-                        p.open = false;
-                    }
-                    self.log_end(e.number, status(why), e.started_ns, now_ns, out);
-                }
-                _ => {}
-            }
-        }
-        let portals = std::mem::take(&mut self.names.portals);
-        for portal in portals.into_values().filter(|p| p.open) {
-            self.log_end(portal.number, status(why), portal.started_ns, now_ns, out);
-        }
+        self.end_all(why, now_ns, out);
     }
 
     /// Ends the session because the server sent what no plan covers.
