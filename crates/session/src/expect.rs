@@ -38,7 +38,6 @@ pub(crate) enum Expect {
 /// A portal that runs.
 #[derive(Debug)]
 pub(crate) struct Execution {
-    pub(crate) portal: String,
     pub(crate) number: u64,
     pub(crate) judgement: Arc<Judgement>,
     pub(crate) masks: Arc<MaskPlan>,

@@ -233,7 +233,7 @@ impl Session {
         }
         self.mark_sent();
         self.batch.executed = true;
-        let execution = Execution { portal: portal.to_owned(), number, judgement, masks, formats, cursor };
+        let execution = Execution { number, judgement, masks, formats, cursor };
         self.queue.push_back(Expect::Execute(Box::new(execution)));
         forward(out)
     }

@@ -340,7 +340,10 @@ impl Session {
             (OwnStep::Row, ServerMessage::Row(row)) if judge.settings_read(row) => OwnStep::Complete,
             (OwnStep::Complete, ServerMessage::Complete { .. }) => OwnStep::ClosePortal,
             (OwnStep::ClosePortal, ServerMessage::CloseComplete) => OwnStep::Close,
-            (OwnStep::Close, ServerMessage::CloseComplete) => return Relay::Swallow,
+            (OwnStep::Close, ServerMessage::CloseComplete) => {
+                self.settings_asked = false;
+                return Relay::Swallow;
+            }
             _ => return self.unexpected("the tracked settings could not be read", out),
         };
         self.queue.push_front(Expect::Settings(next));

@@ -31,6 +31,8 @@ pub struct Session {
     pub(crate) batch: Batch,
     /// Tracked settings may have changed: read them back before the next analysis.
     pub(crate) settings_stale: bool,
+    /// They have been asked for, and the answer is not whole.
+    pub(crate) settings_asked: bool,
     /// A setting changed inside the transaction: its end may change it back.
     pub(crate) settings_in_transaction: bool,
     /// The server takes COPY data.
@@ -237,6 +239,9 @@ impl Session {
     /// True once the tracked settings are known; else asks for them. A failed transaction can't be asked: there the server refuses
     /// everything but its end, so an outdated setting decides nothing.
     pub(crate) fn settings_known(&mut self, out: &mut Vec<Action>) -> bool {
+        if self.settings_asked {
+            return false;
+        }
         if !self.settings_stale || self.transaction == Transaction::Failed {
             return true;
         }
@@ -244,6 +249,7 @@ impl Session {
             return false;
         }
         self.settings_stale = false;
+        self.settings_asked = true;
         out.push(Action::Log { number: 0, entry: Log::Own("read the tracked settings back"), durable: false });
         let in_batch = self.batch.open;
         self.inject(Injected::ReadSettings, [Expect::Settings(OwnStep::Parse)], out);

@@ -1,0 +1,77 @@
+//! COPY FROM STDIN: while the server reads data, it ignores Flush and Sync, and any other message fails the COPY
+//! (PostgreSQL documentation, "COPY Operations").
+
+use querygate_record::{Copy, CopyDirection};
+
+use crate::{
+    client::forward,
+    event::{Action, ClientMessage, Injected, Log, Relay, ServerMessage, Step},
+    expect::Expect,
+    judgement::Part,
+    session::Session,
+};
+
+impl Session {
+    /// A message that arrives while the server reads COPY data.
+    pub(crate) fn copy_message(&mut self, message: ClientMessage<'_>, out: &mut Vec<Action>) -> Step {
+        match message {
+            ClientMessage::CopyData => forward(out),
+            ClientMessage::CopyDone | ClientMessage::CopyFail => {
+                self.copy_in = false;
+                forward(out)
+            }
+            // Should the server just have failed the COPY, it would heed them: so it does not see them.
+            ClientMessage::Flush | ClientMessage::Sync => Step::Taken,
+            _ => self.fail_copy(out),
+        }
+    }
+
+    /// COPY data while the server reads none: early, it waits for the server's word; of a COPY that failed, it is dropped as the
+    /// server does.
+    pub(crate) fn stray_copy_message(&self) -> Step {
+        if self.queue.iter().any(may_read) { Step::Later } else { Step::Taken }
+    }
+
+    /// Lets the server fail the COPY, as the client's message would have. That message itself is not sent: should the COPY have
+    /// failed already, the server would run it. A portal that can't exist does nothing either way.
+    fn fail_copy(&mut self, out: &mut Vec<Action>) -> Step {
+        self.copy_in = false;
+        out.push(Action::Log { number: 0, entry: Log::Own("fail a COPY that was broken off"), durable: false });
+        out.push(Action::Inject(Injected::Poison));
+        if matches!(self.queue.front(), Some(Expect::Query(_))) {
+            out.push(Action::Inject(Injected::Sync));
+            self.queue.push_back(Expect::Sync { own: true });
+        }
+        Step::Taken
+    }
+
+    /// The server's word on COPY.
+    pub(crate) fn copying(&mut self, message: ServerMessage<'_>) -> Relay {
+        self.copy_in = matches!(message, ServerMessage::CopyIn);
+        if self.copy_in && matches!(self.queue.front(), Some(Expect::Execute(_))) {
+            self.forget_ignored_syncs();
+        }
+        Relay::Pass
+    }
+
+    /// Drivers send Sync together with the Execute that starts a COPY: the server reads it as part of the data, and ignores it.
+    fn forget_ignored_syncs(&mut self) {
+        while matches!(self.queue.get(1), Some(Expect::Sync { .. })) {
+            self.queue.remove(1);
+        }
+        self.batch.open = true;
+        self.batch.executed = true;
+    }
+}
+
+fn may_read(owed: &Expect) -> bool {
+    match owed {
+        Expect::Query(q) => q.failed.is_none() && q.judgement.parts.iter().skip(q.part).any(reads),
+        Expect::Execute(e) => e.judgement.parts.iter().any(reads),
+        _ => false,
+    }
+}
+
+fn reads(part: &Part) -> bool {
+    matches!(part.copy, Some(Copy { direction: CopyDirection::FromStdin, .. }))
+}
