@@ -1,7 +1,7 @@
 use std::fmt::Write;
 
 use querygate_journal::{Hold, Row, RowKind};
-use querygate_record::{Event, Outcome};
+use querygate_record::{Event, Origin, Outcome};
 
 use crate::commands::{output, words};
 
@@ -66,11 +66,13 @@ fn ruling(hold: &Hold) -> String {
     }
 }
 
-/// `agent@shop`, or `querygate` for what the gateway does by itself.
+/// `agent@shop`; `querygate` for what the gateway does by itself, `querygate for agent@shop` in somebody's session.
 fn who(row: &Row) -> String {
-    match row.session_facts.as_deref() {
-        Some(facts) => format!("{}@{}", facts.principal.identity.subject, facts.database),
-        None => "querygate".to_owned(),
+    let session = row.session_facts.as_deref().map(|s| format!("{}@{}", s.principal.identity.subject, s.database));
+    match (row.origin, row.kind, session) {
+        (_, _, None) => "querygate".to_owned(),
+        (Origin::Gateway, RowKind::Statement | RowKind::Prepare, Some(session)) => format!("querygate for {session}"),
+        (_, _, Some(session)) => session,
     }
 }
 
@@ -96,6 +98,7 @@ pub fn whole(row: &Row) -> String {
     let mut pairs = vec![
         ("statement", row.id().map(|id| id.to_string()).unwrap_or_default()),
         ("kind", row.kind.name().to_owned()),
+        ("origin", if row.origin == Origin::Gateway { "the gateway itself".to_owned() } else { String::new() }),
         ("time", output::time(row.time_ns)),
         ("account", session.map(|s| words::principal(&s.principal)).unwrap_or_default()),
         (
