@@ -55,7 +55,8 @@ fn prepare<'a>(analysis: &mut Analysis<'a>, reader: &mut Reader<'_, '_>) -> Resu
     if reader.eat("transaction") {
         reader.next();
         reader.end()?;
-        session(analysis, "");
+        // It outlives the session, and keeps its locks until somebody ends it.
+        analysis.effect(Effect::Server, "");
         let transaction = querygate_record::TransactionChange::Commit;
         return Ok(Outcome { transaction, ..Outcome::tagged("PREPARE TRANSACTION") });
     }

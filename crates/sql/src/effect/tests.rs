@@ -36,7 +36,6 @@ fn transaction_control_is_session_and_says_what_it_changes() {
         ("COMMIT", Commit),
         ("END TRANSACTION", Commit),
         ("COMMIT AND NO CHAIN", Commit),
-        ("PREPARE TRANSACTION 'x'", Commit),
         ("ROLLBACK", Rollback),
         ("ABORT WORK", Rollback),
         ("SAVEPOINT a", Savepoint),
@@ -49,6 +48,8 @@ fn transaction_control_is_session_and_says_what_it_changes() {
         assert_eq!(effects(text), ["session"], "{text}");
     }
     check(&[("COMMIT PREPARED 'x'", &["server"]), ("ROLLBACK PREPARED 'x'", &["server"])]);
+    check(&[("PREPARE TRANSACTION 'x'", &["server"])]);
+    assert_eq!(one("PREPARE TRANSACTION 'x'").transaction, Commit);
     assert!(one("BEGIN NONSENSE").unanalysed.is_some());
 }
 
