@@ -115,7 +115,8 @@ pub struct Duplex {
 }
 
 impl Duplex {
-    /// Waits until something was read or written. `read_client` and `read_server` say which side may be read.
+    /// Waits until something was read, or until a write made room for what waited for it. `read_client` and `read_server` say which side
+    /// may be read.
     pub async fn progress(&mut self, read_client: bool, read_server: bool) -> Result<(), (Which, io::Error)> {
         poll_fn(|cx| self.poll_progress(cx, read_client, read_server)).await
     }
@@ -128,8 +129,10 @@ impl Duplex {
     ) -> Poll<Result<(), (Which, io::Error)>> {
         let client = |e| (Which::Client, e);
         let server = |e| (Which::Server, e);
-        let mut progress = self.client.poll_write(cx).map_err(client)?;
-        progress |= self.server.poll_write(cx).map_err(server)?;
+        // A write alone is nothing to wake the caller for, unless something was not dealt with or not read for want of room.
+        let told = self.client.poll_write(cx).map_err(client)? && !(read_server && self.server.input.is_empty());
+        let sent = self.server.poll_write(cx).map_err(server)? && !(read_client && self.client.input.is_empty());
+        let mut progress = told || sent;
         if read_server && self.client.output.len() < OUT_BYTES_MAX {
             progress |= self.server.poll_read(cx).map_err(server)?;
         }

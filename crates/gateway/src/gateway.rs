@@ -279,7 +279,11 @@ fn event_loop(shared: Arc<Shared>, listener: std::net::TcpListener, stopped: wat
         Err(error) => return tracing::error!(%error, "an event loop can't open its chain of the log"),
     };
     let parts = LoopParts { shared, log, cache: judge::cache() };
-    LocalSet::new().block_on(&runtime, accept(parts, listener, stopped));
+    // A task among the others: what is blocked on is polled at every turn of the loop.
+    let accepting = async { tokio::task::spawn_local(accept(parts, listener, stopped)).await };
+    if let Err(error) = LocalSet::new().block_on(&runtime, accepting) {
+        tracing::error!(%error, "an event loop accepts no more clients");
+    }
 }
 
 async fn accept(parts: LoopParts, listener: std::net::TcpListener, mut stopped: watch::Receiver<bool>) {

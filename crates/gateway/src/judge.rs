@@ -251,7 +251,9 @@ impl SessionJudge {
         if !self.view.is_masked() {
             return None;
         }
-        for statement in statements {
+        // Alone, it is settled before anything masked is written.
+        let alone = last == 0 && judgement.parts.iter().all(|part| part.masks.fields.is_empty());
+        for statement in statements.iter().filter(|_| !alone) {
             if let Barrier::Constant { setting, values, .. } = &statement.barrier
                 && let Some(pinned) = Tracked::unpinned(setting, values)
             {
@@ -261,9 +263,9 @@ impl SessionJudge {
         if let Some(refusal) = judgement.parts.iter().find_map(unmaskable_copy) {
             return Some(refusal);
         }
-        let masks = judgement.parts.iter().any(|p| !p.masks.fields.is_empty());
+        let styled = judgement.parts.iter().flat_map(|part| &part.masks.fields).flatten().any(|f| f.mask.is_styled());
         match self.tracked.unrenderable() {
-            Some((setting, pinned)) if masks => Some(pinned_setting(setting, pinned)),
+            Some((setting, pinned)) if styled => Some(pinned_setting(setting, pinned)),
             _ => None,
         }
     }
@@ -428,8 +430,10 @@ fn apart(tag: &str) -> Refusal {
 fn pinned_setting(setting: &str, value: &str) -> Refusal {
     Refusal {
         kind: RefusalKind::NotAnalysable,
-        message: format!("setting \"{setting}\" is kept at {value} for roles that see masked values"),
-        detail: "Masked values are written in that form.".to_owned(),
+        message: format!("cannot be analysed: masked values are only written with {setting} = {value}"),
+        detail:
+            "A masked date, instant, interval or bytea is among the results, or the setting changes in the same text."
+                .to_owned(),
         hint: format!("SET {setting} = {value}"),
         position: None,
     }

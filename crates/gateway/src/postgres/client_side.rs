@@ -14,7 +14,6 @@ use smallvec::SmallVec;
 
 use crate::{
     duplex::OUT_BYTES_MAX,
-    log::now_ns,
     postgres::{
         driver::{Driver, End},
         replies::is_reserved,
@@ -177,12 +176,12 @@ impl Driver {
             _ => return self.protocol_error("a message that does not belong here"),
         };
         self.waits_since.get_or_insert_with(Instant::now);
-        let step = self.session.client(message, &mut self.judge, now_ns(), &mut self.actions);
+        let step = self.session.client(message, &mut self.judge, self.now_ns, &mut self.actions);
         self.step_done(step, header.length)
     }
 
     fn present(&mut self, message: ClientMessage<'_>, length: usize) -> bool {
-        let step = self.session.client(message, &mut self.judge, now_ns(), &mut self.actions);
+        let step = self.session.client(message, &mut self.judge, self.now_ns, &mut self.actions);
         self.step_done(step, length)
     }
 

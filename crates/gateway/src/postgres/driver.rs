@@ -58,6 +58,8 @@ pub struct Driver {
     pub(super) server_key: Option<CancelKey>,
     pub(super) actions: Vec<Action>,
     pub(super) need: Need,
+    /// The time of this turn, nanoseconds since 1970-01-01 UTC: the clock is read once for all that a turn deals with.
+    pub(super) now_ns: i64,
     pub(super) end: Option<End>,
     /// Bytes of a client message that are dropped unread.
     pub(super) drop_client: usize,
@@ -119,6 +121,7 @@ impl Driver {
             server_key: start.server_key,
             actions: Vec::new(),
             need: Need::default(),
+            now_ns: now_ns(),
             end: None,
             drop_client: 0,
             pass_client: 0,
@@ -162,6 +165,7 @@ impl Driver {
 
     /// Deals with all that was read, as far as it goes.
     fn work(&mut self) {
+        self.now_ns = now_ns();
         loop {
             let server = self.server_frames();
             let client = self.client_frames();
@@ -236,7 +240,8 @@ impl Driver {
     }
 
     fn control(&mut self, control: Control) {
-        self.session.control(control, now_ns(), &mut self.actions);
+        self.now_ns = now_ns();
+        self.session.control(control, self.now_ns, &mut self.actions);
         self.act(&[]);
     }
 
@@ -281,7 +286,7 @@ impl Driver {
     }
 
     fn write_log(&mut self, number: u64, entry: Log, durable: bool) {
-        let time = now_ns();
+        let time = self.now_ns;
         let mut origin = Origin::Client;
         let mut needed = true;
         let event = match entry {
@@ -316,7 +321,7 @@ impl Driver {
 
     fn ask(&mut self, request: HoldRequest) {
         let facts = &request.judgement.facts;
-        let asked_ns = now_ns();
+        let asked_ns = self.now_ns;
         let wait_ns = i64::try_from(request.wait.as_nanos()).unwrap_or(i64::MAX);
         let asked = self.shared.desk.ask(Request {
             principal: (*self.principal).clone(),
@@ -337,11 +342,11 @@ impl Driver {
                 let id = wait.id().clone();
                 self.wait = Some(wait);
                 self.shared.metrics.held.inc();
-                self.session.control(Control::Asked(id), now_ns(), &mut self.actions);
+                self.session.control(Control::Asked(id), self.now_ns, &mut self.actions);
             }
             Err(error) => {
                 let ruling = Ruling::Unavailable { reason: error.to_string() };
-                self.session.control(Control::Decided(ruling), now_ns(), &mut self.actions);
+                self.session.control(Control::Decided(ruling), self.now_ns, &mut self.actions);
             }
         }
     }
@@ -416,9 +421,16 @@ impl Driver {
 
     /// The last entries, the last words.
     async fn finish(&mut self, end: End) -> End {
-        self.session.control(Control::Gone { status: end.status }, now_ns(), &mut self.actions);
+        self.now_ns = now_ns();
+        self.session.control(Control::Gone { status: end.status }, self.now_ns, &mut self.actions);
         self.act(&[]);
-        self.log.push(Some(self.id), 0, Origin::Client, Event::SessionClosed { reason: end.reason.clone() }, now_ns());
+        self.log.push(
+            Some(self.id),
+            0,
+            Origin::Client,
+            Event::SessionClosed { reason: end.reason.clone() },
+            self.now_ns,
+        );
         let _ = self.log.flush();
         if let Some((code, words)) = &end.farewell {
             replies::fatal(&mut self.io.client.output, code, words);

@@ -16,7 +16,6 @@ use smallvec::SmallVec;
 
 use crate::{
     duplex::OUT_BYTES_MAX,
-    log::now_ns,
     postgres::{
         driver::{Driver, End},
         rows,
@@ -158,7 +157,7 @@ impl Driver {
     fn own_row(&mut self, frame: &[u8]) -> Done {
         let body = frame.get(frame::HEADER..).unwrap_or_default();
         let Some(values) = fields(body) else { return self.bad_server("a row that can't be read") };
-        self.session.server(ServerMessage::Row(&values), &mut self.judge, now_ns(), &mut self.actions);
+        self.session.server(ServerMessage::Row(&values), &mut self.judge, self.now_ns, &mut self.actions);
         self.act(&[]);
         Done::Taken(frame.len())
     }
@@ -227,8 +226,12 @@ impl Driver {
             Message::ErrorResponse(fields) if fields.ends_connection() => return self.server_ends(fields),
             Message::ErrorResponse(fields) => {
                 let code = fields.code();
-                let relay =
-                    self.session.server(ServerMessage::Failed { code }, &mut self.judge, now_ns(), &mut self.actions);
+                let relay = self.session.server(
+                    ServerMessage::Failed { code },
+                    &mut self.judge,
+                    self.now_ns,
+                    &mut self.actions,
+                );
                 return self.relay(relay, bytes, Some(fields));
             }
             Message::NoticeResponse(fields) => {
@@ -242,7 +245,7 @@ impl Driver {
                 return;
             }
         };
-        let relay = self.session.server(event, &mut self.judge, now_ns(), &mut self.actions);
+        let relay = self.session.server(event, &mut self.judge, self.now_ns, &mut self.actions);
         self.relay(relay, bytes, None);
     }
 
@@ -344,7 +347,7 @@ pub fn client_value(name: &str, value: &str, subject: &str) -> Option<String> {
         "is_superuser" => Some("off".to_owned()),
         "application_name" => {
             let own = value.strip_prefix(subject).and_then(|rest| rest.strip_prefix('/'));
-            Some(own.unwrap_or_default().to_owned())
+            Some(own.unwrap_or(value).to_owned())
         }
         _ => None,
     }
