@@ -176,6 +176,12 @@ impl Session {
         }
     }
 
+    /// Whether something behind the head of the queue, in the batch that is open, runs code.
+    fn runs_later(&self) -> bool {
+        let open = self.queue.iter().rev().take_while(|owed| !owed.ends_batch());
+        open.into_iter().any(|owed| matches!(owed, Expect::Bind { .. } | Expect::Execute(_)))
+    }
+
     /// A statement of a text succeeded.
     fn part_done(&mut self, judgement: &Arc<Judgement>, index: usize, judge: &mut dyn Judge) {
         let Some(part) = judgement.parts.get(index) else { return };
@@ -183,7 +189,7 @@ impl Session {
             TransactionChange::Begin => self.transaction = Transaction::Open,
             change if ends_transaction(change) => {
                 self.transaction = Transaction::Idle;
-                self.batch.executed = false;
+                self.batch.executed = self.runs_later();
                 self.settings_stale |= self.settings_in_transaction;
             }
             TransactionChange::Savepoint => self.settings_stale |= self.settings_in_transaction,

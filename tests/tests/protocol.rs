@@ -1,0 +1,535 @@
+//! The protocol to the letter: what passes looks as it does without the gateway, and no order of messages gets around a mask.
+
+#![allow(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
+
+use querygate_testkit::{
+    Error,
+    wire::{RawClient, message, query, tags},
+};
+
+mod shop;
+
+use shop::{
+    Shop,
+    messages::{
+        bind, bind_as, close, code, copy_data, copy_done, copy_fail, describe, execute, flush, parse, rows, run, state,
+        sync, told,
+    },
+};
+
+/// Sends everything at once and reads as many ReadyForQuery as it asks for.
+fn say(
+    client: &mut RawClient,
+    messages: &[Vec<u8>],
+    ready: usize,
+) -> Result<Vec<querygate_testkit::wire::Frame>, Error> {
+    client.send(&messages.concat())?;
+    let mut all = Vec::new();
+    for _ in 0..ready {
+        all.extend(client.read_until(b'Z')?);
+    }
+    Ok(all)
+}
+
+/// Conversations about what is masked from nobody, and how many ReadyForQuery each gets.
+fn conversations() -> Vec<(&'static str, Vec<Vec<u8>>, usize)> {
+    let select = "SELECT id, status FROM orders WHERE id = $1";
+    let all = "SELECT id FROM orders WHERE id < 6 ORDER BY id";
+    vec![
+        ("an empty query", vec![query("")], 1),
+        ("only a comment", vec![query("-- nothing")], 1),
+        ("semicolons", vec![query(";;SELECT 1;;")], 1),
+        (
+            "an empty statement",
+            vec![parse("", ""), describe(b'S', ""), bind("", "", &[]), describe(b'P', ""), execute("", 0), sync()],
+            1,
+        ),
+        ("several statements", vec![query("SELECT 1; SELECT id FROM orders WHERE id = 2; SELECT 3")], 1),
+        ("an error among several", vec![query("SELECT 1; SELECT 1 / 0; SELECT 2")], 1),
+        ("a transaction in one text", vec![query("BEGIN; INSERT INTO items VALUES (1, 'a'); ROLLBACK")], 1),
+        (
+            "an error ends an implicit transaction",
+            vec![query("INSERT INTO items VALUES (1, 'a'); SELECT 1 / 0"), query("SELECT count(*) FROM items")],
+            2,
+        ),
+        (
+            "a failed transaction",
+            vec![query("BEGIN"), query("SELECT 1 / 0"), query("SELECT 1"), query("COMMIT"), query("SELECT 2")],
+            5,
+        ),
+        ("warnings", vec![query("COMMIT"), query("BEGIN"), query("BEGIN"), query("ROLLBACK"), query("ROLLBACK")], 5),
+        ("Sync alone", vec![sync(), sync()], 2),
+        ("Flush alone", vec![flush(), flush(), sync()], 1),
+        (
+            "everything described",
+            vec![
+                parse("a", select),
+                describe(b'S', "a"),
+                bind("p", "a", &["3"]),
+                describe(b'P', "p"),
+                execute("p", 0),
+                close(b'P', "p"),
+                close(b'S', "a"),
+                sync(),
+            ],
+            1,
+        ),
+        ("binary", vec![parse("", select), bind_as(1, "", "", &["3"]), describe(b'P', ""), execute("", 0), sync()], 1),
+        (
+            "a statement bound twice",
+            vec![
+                parse("b", select),
+                bind("", "b", &["1"]),
+                execute("", 0),
+                bind("", "b", &["2"]),
+                execute("", 0),
+                close(b'S', "b"),
+                sync(),
+            ],
+            1,
+        ),
+        ("Execute twice", vec![parse("", all), bind("", "", &[]), execute("", 0), execute("", 0), sync()], 1),
+        (
+            "suspended",
+            vec![
+                parse("", all),
+                bind("", "", &[]),
+                execute("", 2),
+                execute("", 2),
+                execute("", 2),
+                execute("", 2),
+                sync(),
+            ],
+            1,
+        ),
+        (
+            "a portal ends with its implicit transaction",
+            vec![parse("", all), bind("q", "", &[]), execute("q", 2), sync(), execute("q", 2), sync()],
+            2,
+        ),
+        (
+            "a portal lives with its explicit transaction",
+            vec![
+                query("BEGIN"),
+                parse("", all),
+                bind("q", "", &[]),
+                execute("q", 2),
+                sync(),
+                execute("q", 2),
+                sync(),
+                query("ROLLBACK"),
+            ],
+            4,
+        ),
+        (
+            "the unnamed portal ends with the next Bind",
+            vec![parse("", all), bind("", "", &[]), execute("", 1), bind("", "", &[]), execute("", 0), sync()],
+            1,
+        ),
+        (
+            "a simple query ends the unnamed statement",
+            vec![parse("", "SELECT 1"), sync(), query("SELECT 2"), bind("", "", &[]), sync()],
+            3,
+        ),
+        ("unknown statement", vec![bind("", "nothing", &[]), sync()], 1),
+        ("unknown unnamed statement", vec![bind("", "", &[]), sync()], 1),
+        ("unknown portal", vec![execute("nothing", 0), sync()], 1),
+        ("unknown statement described", vec![describe(b'S', "nothing"), sync()], 1),
+        ("unknown portal described", vec![describe(b'P', "nothing"), sync()], 1),
+        ("unknown names closed", vec![close(b'S', "nothing"), close(b'P', "nothing"), sync()], 1),
+        ("a closed statement", vec![parse("c", "SELECT 1"), close(b'S', "c"), bind("", "c", &[]), sync()], 1),
+        (
+            "a closed portal",
+            vec![parse("", "SELECT 1"), bind("r", "", &[]), close(b'P', "r"), execute("r", 0), sync()],
+            1,
+        ),
+        ("a name twice", vec![parse("d", "SELECT 1"), parse("d", "SELECT 2"), sync(), close(b'S', "d"), sync()], 2),
+        ("a portal's name twice", vec![parse("", "SELECT 1"), bind("s", "", &[]), bind("s", "", &[]), sync()], 1),
+        ("too few values", vec![parse("", select), bind("", "", &[]), execute("", 0), sync()], 1),
+        ("a value that is none", vec![parse("", select), bind("", "", &["many"]), execute("", 0), sync()], 1),
+        ("two statements prepared as one", vec![parse("", "SELECT 1; SELECT 2"), sync()], 1),
+        (
+            "an error skips to Sync",
+            vec![run("SELECT 1 / 0"), run("SELECT 1"), sync(), run("SELECT 2"), sync()].into_iter().collect(),
+            2,
+        ),
+        (
+            "an error undoes the batch",
+            vec![
+                run("INSERT INTO items VALUES (2, 'b')"),
+                run("SELECT 1 / 0"),
+                sync(),
+                query("SELECT count(*) FROM items"),
+            ],
+            2,
+        ),
+        (
+            "a statement survives an error after it",
+            vec![
+                parse("e", "SELECT 7"),
+                run("SELECT 1 / 0"),
+                sync(),
+                bind("", "e", &[]),
+                execute("", 0),
+                close(b'S', "e"),
+                sync(),
+            ],
+            2,
+        ),
+        ("Flush brings the answers", vec![run("SELECT 1"), flush(), run("SELECT 2"), flush(), sync()], 1),
+        (
+            "BEGIN and COMMIT in a pipeline",
+            vec![
+                run("BEGIN"),
+                run("INSERT INTO items VALUES (3, 'c')"),
+                run("ROLLBACK"),
+                run("SELECT count(*) FROM items"),
+                sync(),
+            ],
+            1,
+        ),
+        ("a query in a pipeline", vec![run("SELECT 1"), query("SELECT 2"), sync()], 2),
+        (
+            "SQL's own names",
+            vec![
+                query("PREPARE f AS SELECT 8"),
+                bind("", "f", &[]),
+                execute("", 0),
+                sync(),
+                query("EXECUTE f"),
+                query("DEALLOCATE f"),
+                query("EXECUTE f"),
+            ],
+            5,
+        ),
+        (
+            "a protocol statement by SQL's name",
+            vec![
+                parse("g", "SELECT 9"),
+                sync(),
+                query("EXECUTE g"),
+                query("DEALLOCATE ALL"),
+                bind("", "g", &[]),
+                sync(),
+            ],
+            4,
+        ),
+        (
+            "a cursor",
+            vec![
+                query("BEGIN; DECLARE h CURSOR FOR SELECT id FROM orders ORDER BY id"),
+                query("FETCH 2 FROM h"),
+                execute("h", 2),
+                sync(),
+                query("CLOSE h; FETCH h"),
+                query("ROLLBACK"),
+            ],
+            5,
+        ),
+        (
+            "settings are told",
+            vec![
+                query("SET application_name = 'x'"),
+                query("SET TimeZone = 'Europe/Berlin'"),
+                query("RESET TimeZone"),
+                query("SET application_name = ''"),
+            ],
+            4,
+        ),
+        ("COPY out", vec![query("COPY (SELECT id FROM orders WHERE id < 4 ORDER BY id) TO STDOUT")], 1),
+        ("COPY out, prepared", vec![run("COPY (SELECT id FROM orders WHERE id < 4 ORDER BY id) TO STDOUT"), sync()], 1),
+        (
+            "COPY in",
+            vec![
+                query("BEGIN"),
+                query("COPY items FROM STDIN"),
+                copy_data("1\to"),
+                copy_data("ne\n2\ttwo\n"),
+                copy_done(),
+                query("SELECT * FROM items ORDER BY id"),
+                query("ROLLBACK"),
+            ],
+            4,
+        ),
+        (
+            "COPY in, given up",
+            vec![
+                query("COPY items FROM STDIN"),
+                copy_data("1\tone\n"),
+                copy_fail("enough"),
+                query("SELECT count(*) FROM items"),
+            ],
+            2,
+        ),
+        (
+            "COPY in, refused by the server",
+            vec![
+                query("COPY items FROM STDIN"),
+                copy_data("one\tone\n"),
+                copy_data("2\ttwo\n"),
+                copy_done(),
+                query("SELECT count(*) FROM items"),
+            ],
+            2,
+        ),
+        (
+            "COPY in, prepared",
+            vec![
+                query("BEGIN"),
+                run("COPY items FROM STDIN"),
+                copy_data("1\tone\n"),
+                copy_done(),
+                sync(),
+                query("SELECT * FROM items"),
+                query("ROLLBACK"),
+            ],
+            4,
+        ),
+        (
+            "COPY in, prepared and given up",
+            vec![
+                run("COPY items FROM STDIN"),
+                copy_data("1\tone\n"),
+                copy_fail("enough"),
+                run("SELECT 1"),
+                sync(),
+                query("SELECT 2"),
+            ],
+            2,
+        ),
+        (
+            "COPY in among several",
+            vec![
+                query("BEGIN; COPY items FROM STDIN; SELECT count(*) FROM items; ROLLBACK"),
+                copy_data("1\tone\n"),
+                copy_done(),
+            ],
+            1,
+        ),
+        ("COPY data out of place", vec![copy_data("1\tone\n"), copy_done(), query("SELECT 1")], 1),
+        (
+            "two-phase names",
+            vec![
+                query("SAVEPOINT a"),
+                query("BEGIN"),
+                query("SAVEPOINT a"),
+                query("SELECT 1 / 0"),
+                query("ROLLBACK TO a"),
+                query("SELECT 1"),
+                query("RELEASE a"),
+                query("COMMIT"),
+            ],
+            8,
+        ),
+    ]
+}
+
+#[test]
+fn what_is_masked_from_nobody_is_answered_as_by_the_server_itself() -> Result<(), Error> {
+    let shop = Shop::shared()?;
+    let mut wrong = Vec::new();
+    for (name, messages, ready) in conversations() {
+        let direct = told(&say(&mut RawClient::login(&shop.direct())?, &messages, ready)?);
+        for target in [shop.dba(), shop.agent()] {
+            let mut client = RawClient::login(&target)?;
+            let through =
+                say(&mut client, &messages, ready).map(|frames| told(&frames)).unwrap_or_else(|e| vec![e.to_string()]);
+            if through != direct {
+                wrong.push(format!("{name}, as {}:\n  direct  {direct:#?}\n  through {through:#?}", target.user));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn rows_are_masked_whether_or_not_somebody_describes_them() -> Result<(), Error> {
+    let shop = Shop::shared()?;
+    let mut agent = RawClient::login(&shop.agent())?;
+    let mut direct = RawClient::login(&shop.direct())?;
+    let sql = "SELECT id, email, points FROM people WHERE id = $1";
+    let bare = [parse("", sql), bind("", "", &["1"]), execute("", 0), sync()];
+    let answer = say(&mut agent, &bare, 1)?;
+    assert_eq!((tags(&answer).as_str(), rows(&answer).as_str()), ("12DCZ", "1|u***@e***.com|0"));
+    let binary = [parse("", sql), bind_as(1, "", "", &["1"]), execute("", 0), sync()];
+    assert_eq!(rows(&say(&mut agent, &binary, 1)?), "\0\0\0\u{1}|u***@e***.com|\0\0\0\0");
+    let asked = [parse("", sql), describe(b'S', ""), bind("", "", &["1"]), describe(b'P', ""), execute("", 0), sync()];
+    let (answer, truth) = (say(&mut agent, &asked, 1)?, say(&mut direct, &asked, 1)?);
+    assert_eq!(tags(&answer), "1tT2TDCZ");
+    let described = |frames: &[querygate_testkit::wire::Frame]| -> Vec<_> {
+        frames.iter().filter(|f| matches!(f.tag, b'T' | b't')).cloned().collect()
+    };
+    assert_eq!(described(&answer), described(&truth), "the columns are told as the server tells them");
+    let named = [
+        parse("n", sql),
+        sync(),
+        bind("a", "n", &["1"]),
+        bind("b", "n", &["2"]),
+        execute("b", 0),
+        execute("a", 0),
+        sync(),
+    ];
+    let answer = say(&mut agent, &named, 2)?;
+    assert_eq!((tags(&answer).as_str(), rows(&answer).as_str()), ("1Z22DCDCZ", "2|u***@e***.com|0 1|u***@e***.com|0"));
+    let limited = [
+        query("BEGIN"),
+        parse("", "SELECT ssn FROM people WHERE id < 6 ORDER BY id"),
+        bind("p", "", &[]),
+        execute("p", 2),
+        flush(),
+        execute("p", 2),
+        sync(),
+        execute("p", 2),
+        sync(),
+        query("COMMIT"),
+    ];
+    let answer = say(&mut agent, &limited, 4)?;
+    assert_eq!(tags(&answer), "CZ12DDsDDsZDCZCZ");
+    assert_eq!(rows(&answer), "*******3001 *******3002 *******3003 *******3004 *******3005");
+    Ok(())
+}
+
+#[test]
+fn a_prepared_statement_is_judged_anew_when_the_search_path_changes() -> Result<(), Error> {
+    let shop = Shop::shared()?;
+    let mut agent = RawClient::login(&shop.agent())?;
+    let sql = "SELECT email FROM people WHERE id = 1";
+    let again = [bind("", "s", &[]), execute("", 0), sync()];
+    assert_eq!(rows(&say(&mut agent, &[parse("s", sql), sync()], 1)?), "");
+    assert_eq!(rows(&say(&mut agent, &again, 1)?), "u***@e***.com");
+    agent.query("SET search_path = other, public")?;
+    assert_eq!(rows(&say(&mut agent, &again, 1)?), "public@other.example");
+    agent.query("RESET search_path")?;
+    assert_eq!(rows(&say(&mut agent, &again, 1)?), "u***@e***.com");
+    // All in one pipeline, where nobody waits for the setting's answer.
+    let piped = [
+        vec![
+            bind("", "s", &[]),
+            execute("", 0),
+            run("SET search_path = other"),
+            bind("", "s", &[]),
+            execute("", 0),
+            run(sql),
+        ]
+        .concat(),
+        [run("SET search_path = public"), bind("", "s", &[]), execute("", 0), run(sql), sync()].concat(),
+    ];
+    let answer = say(&mut agent, &piped, 1)?;
+    assert_eq!(rows(&answer), "u***@e***.com public@other.example public@other.example u***@e***.com u***@e***.com");
+    // Newer servers tell each search path.
+    assert_eq!(tags(&answer).replace('S', ""), "2DC12C2DC12DC12C2DC12DCZ");
+    // A rollback takes the setting back.
+    agent.query("BEGIN; SET search_path = other")?;
+    assert_eq!(rows(&say(&mut agent, &again, 1)?), "public@other.example");
+    agent.query("ROLLBACK")?;
+    assert_eq!(rows(&say(&mut agent, &again, 1)?), "u***@e***.com");
+    Ok(())
+}
+
+#[test]
+fn a_prepared_statement_is_judged_anew_after_a_definition_and_after_a_reload() -> Result<(), Error> {
+    let shop = Shop::of_version(None)?;
+    let mut agent = RawClient::login(&shop.agent())?;
+    let mut dba = RawClient::login(&shop.dba())?;
+    let again = [bind("", "s", &[]), execute("", 0), sync()];
+    say(
+        &mut agent,
+        &[parse("s", "SELECT id, secret FROM moving"), parse("n", "SELECT name FROM people WHERE id = 1"), sync()],
+        1,
+    )?;
+    assert_eq!(rows(&say(&mut agent, &again, 1)?), "1|[redacted]");
+    let moved = dba.query(
+        "DROP TABLE moving; CREATE TABLE moving (secret text, id int); INSERT INTO moving VALUES ('after', 2)",
+    )?;
+    assert_eq!(code(&moved), "", "{:?}", told(&moved));
+    assert_eq!(rows(&say(&mut agent, &again, 1)?), "2|[redacted]");
+    let named = [bind("", "n", &[]), execute("", 0), sync()];
+    assert_eq!(rows(&say(&mut agent, &named, 1)?), "name 1");
+    let stricter = shop::policy().replace("[\"id\", \"name\"]", "[\"id\"]");
+    std::fs::write(shop.gateway.policy("shop"), stricter).unwrap();
+    shop.gateway.command(&["reload"], "")?.ok()?;
+    assert_eq!(rows(&say(&mut agent, &named, 1)?), "[redacted]");
+    assert_eq!(rows(&agent.query("EXECUTE n")?), "[redacted]");
+    Ok(())
+}
+
+#[test]
+fn a_refusal_in_a_pipeline_fails_what_an_error_would_fail() -> Result<(), Error> {
+    let shop = Shop::shared()?;
+    let mut agent = RawClient::login(&shop.agent())?;
+    let refused = "DELETE FROM items";
+    let count = "SELECT count(*) FROM items WHERE id BETWEEN 40 AND 49";
+    // The implicit transaction is rolled back on the server; what follows Sync runs; the answers keep their order.
+    let implicit = [
+        run("INSERT INTO items VALUES (40, 'lost')"),
+        run("SELECT email FROM people WHERE id = 1"),
+        run(refused),
+        run("SELECT 1"),
+        sync(),
+        run("SELECT 2"),
+        sync(),
+    ];
+    let answer = say(&mut agent, &implicit, 2)?;
+    assert_eq!((tags(&answer).as_str(), code(&answer).as_str()), ("12C12DCEZ12DCZ", "42501"));
+    assert_eq!((state(&answer), shop.truth(count).as_str()), ('I', "0\n"));
+    // With a Query in the place of Sync.
+    let simple = [run("INSERT INTO items VALUES (41, 'lost')"), query(refused)];
+    let answer = say(&mut agent, &simple, 1)?;
+    assert_eq!((tags(&answer).as_str(), state(&answer), shop.truth(count).as_str()), ("12CEZ", 'I', "0\n"));
+    // An explicit transaction stays as it is, and what it has done.
+    let explicit = [run("BEGIN"), run("INSERT INTO items VALUES (42, 'kept')"), run(refused), run("SELECT 1"), sync()];
+    let answer = say(&mut agent, &explicit, 1)?;
+    assert_eq!((tags(&answer).as_str(), state(&answer)), ("12C12CEZ", 'T'));
+    let answer =
+        say(&mut agent, &[run("INSERT INTO items VALUES (43, 'kept')"), sync(), query(refused), query("COMMIT")], 3)?;
+    assert_eq!((tags(&answer).as_str(), state(&answer)), ("12CZEZCZ", 'I'));
+    assert_eq!(shop.truth(count), "2\n");
+    // A text with one refused part runs not at all.
+    let answer = agent.query("INSERT INTO items VALUES (44, 'not run'); DELETE FROM items; SELECT 1")?;
+    assert_eq!((tags(&answer).as_str(), shop.truth(count).as_str()), ("EZ", "2\n"));
+    // Refused at Bind, because the name stands for something else by now; and the statement before it is undone.
+    let bound = [
+        parse("late", refused),
+        sync(),
+        run("INSERT INTO items VALUES (45, 'lost')"),
+        bind("", "late", &[]),
+        execute("", 0),
+        sync(),
+    ];
+    let answer = say(&mut agent, &bound, 2)?;
+    assert_eq!((code(&answer).as_str(), shop.truth(count).as_str()), ("42501", "2\n"));
+    agent.query("DELETE FROM items WHERE id IN (42, 43)")?;
+    Ok(())
+}
+
+#[test]
+fn function_calls_are_refused_and_the_session_goes_on() -> Result<(), Error> {
+    let shop = Shop::shared()?;
+    let mut agent = RawClient::login(&shop.agent())?;
+    // pg_sleep(float8) is function 2626; no arguments are needed to be refused.
+    let call = message(b'F', &[2626_u32.to_be_bytes().to_vec(), vec![0, 0, 0, 0, 0, 0]].concat());
+    agent.send(&call)?;
+    let answer = agent.read_until(b'Z')?;
+    assert_eq!((tags(&answer).as_str(), code(&answer).as_str()), ("EZ", "0A000"));
+    assert_eq!(rows(&agent.query("SELECT 1")?), "1");
+    Ok(())
+}
+
+#[test]
+fn a_session_sent_byte_by_byte_is_a_session() -> Result<(), Error> {
+    let shop = Shop::shared()?;
+    let mut agent = RawClient::login(&shop.agent())?;
+    let whole = [
+        parse("", "SELECT email FROM people WHERE id = $1"),
+        bind("", "", &["1"]),
+        describe(b'P', ""),
+        execute("", 0),
+        sync(),
+    ];
+    agent.dribble(&whole.concat())?;
+    assert_eq!(rows(&agent.read_until(b'Z')?), "u***@e***.com");
+    agent.dribble(&query("SELECT ssn FROM people WHERE id = 1"))?;
+    assert_eq!(rows(&agent.read_until(b'Z')?), "*******3001");
+    Ok(())
+}
