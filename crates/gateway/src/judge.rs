@@ -73,6 +73,8 @@ pub struct SessionJudge {
     limits: analysis::Limits,
     metrics: Arc<Metrics>,
     setting_changed_in_transaction: bool,
+    /// Something was defined that others see once its transaction has ended.
+    defined: bool,
     catalog: Seen,
 }
 
@@ -103,6 +105,7 @@ impl SessionJudge {
             hash_key,
             metrics,
             setting_changed_in_transaction: false,
+            defined: false,
             catalog: Seen::Current,
         };
         judge.restamp();
@@ -280,6 +283,11 @@ impl Judge for SessionJudge {
                 self.catalog = Seen::Changed;
                 return Some(self.unreadable(text));
             }
+            // Another session's statement changed it.
+            Seen::Current if self.database.is_behind() => {
+                self.catalog = Seen::Changed;
+                return None;
+            }
             Seen::Current if self.database.is_outdated() => return Some(self.unreadable(text)),
             Seen::Current => {}
         }
@@ -302,6 +310,7 @@ impl Judge for SessionJudge {
     fn is_current(&self, judgement: &Judgement) -> bool {
         let world = self.database.world.load();
         self.catalog == Seen::Current
+            && !self.database.is_behind()
             && !self.database.is_outdated()
             && world.as_ref().is_some_and(|w| Arc::ptr_eq(w, &self.world))
             && judgement.stamp == self.stamp
@@ -338,11 +347,19 @@ impl Judge for SessionJudge {
         let Some(part) = judgement.parts.get(index) else { return };
         self.setting_changed_in_transaction |= part.barrier.is_some();
         if part.defines {
+            self.defined = true;
             self.catalog = Seen::Changed;
         }
         if !part.temporary.is_empty() {
             self.tracked.add_temporary(&part.temporary);
             self.restamp();
+        }
+    }
+
+    fn settled(&mut self) {
+        if std::mem::take(&mut self.defined) {
+            self.database.note_definition();
+            self.catalog = Seen::Changed;
         }
     }
 }

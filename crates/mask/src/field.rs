@@ -22,6 +22,7 @@ pub struct FieldMask {
     action: Action,
     when_null: Constant,
     warning: Option<MaskWarning>,
+    styled: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +62,8 @@ impl FieldMask {
         };
         let yields_null = action == Action::Constant(Constant::Null);
         let warning = (yields_null && field_type.not_null).then_some(MaskWarning::NullInNotNull);
-        Ok(FieldMask { masker: masker.clone(), action, when_null, warning })
+        let styled = !yields_null && is_styled(field_type);
+        Ok(FieldMask { masker: masker.clone(), action, when_null, warning, styled })
     }
 
     /// The masker that it was made from.
@@ -83,6 +85,12 @@ impl FieldMask {
     /// Whether every value becomes NULL.
     pub fn yields_null(&self) -> bool {
         self.action == Action::Constant(Constant::Null)
+    }
+
+    /// Whether its text depends on `DateStyle`, `IntervalStyle`, `bytea_output` or the time zone, so that it is only right under those of
+    /// [`Rendering`].
+    pub fn is_styled(&self) -> bool {
+        self.styled
     }
 
     /// What the policy's author should know about this mask.
@@ -117,17 +125,29 @@ fn unsuitable(masker: &Masker, field_type: &FieldType) -> MaskError {
     MaskError::Unsuitable { masker: masker.name(), field_type: field_type.to_string(), allowed: allowed(field_type) }
 }
 
+fn is_styled(field_type: &FieldType) -> bool {
+    matches!(
+        scalar(field_type).kind,
+        Kind::Bytea | Kind::Date | Kind::Interval | Kind::Other | Kind::Timestamp | Kind::Timestamptz
+    )
+}
+
+/// The type of an array's elements, and what a domain stands on.
+fn scalar(field_type: &FieldType) -> &FieldType {
+    let mut scalar = field_type.base();
+    while let Kind::Array { element, .. } = &scalar.kind {
+        scalar = element.base();
+    }
+    scalar
+}
+
 /// Names of the maskers that a type can carry.
 fn allowed(field_type: &FieldType) -> Vec<&'static str> {
     let mut names = vec!["redact", "null"];
     if takes_fixed(field_type) {
         names.push("fixed");
     }
-    let mut scalar = field_type.base();
-    while let Kind::Array { element, .. } = &scalar.kind {
-        scalar = element.base();
-    }
-    names.extend_from_slice(match scalar.kind {
+    names.extend_from_slice(match scalar(field_type).kind {
         Kind::Bpchar | Kind::Text => &["email", "keep_first", "keep_last"],
         Kind::Date | Kind::Timestamp | Kind::Timestamptz => &["year", "month"],
         Kind::Float4 | Kind::Float8 | Kind::Int2 | Kind::Int4 | Kind::Int8 | Kind::Numeric => &["round"],

@@ -98,6 +98,16 @@ fn instants_are_written_in_the_zone_of_the_session() {
 }
 
 #[test]
+fn only_dates_instants_intervals_and_bytes_depend_on_the_styles_of_the_session() {
+    for (oid, styled) in
+        [(17, true), (1082, true), (1114, true), (1184, true), (1186, true), (1182, true), (25, false), (23, false)]
+    {
+        assert_eq!(compile(Masker::Redact, &builtin(oid, -1)).is_styled(), styled, "{oid}");
+    }
+    assert!(!compile(Masker::Null, &builtin(1082, -1)).is_styled());
+}
+
+#[test]
 fn dates_truncate_in_every_era_and_stay_within_the_type() {
     for (oid, value, year, month) in [
         (1082, "2024-02-29", "2024-01-01", "2024-02-01"),
