@@ -66,9 +66,16 @@ impl Masker {
     }
 }
 
+/// As a policy writes it, its argument included: `redact`, `{ keep_last = 4 }`.
 impl fmt::Display for Masker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
+        let name = self.name();
+        match self {
+            Masker::Fixed(text) => write!(f, "{{ {name} = {text:?} }}"),
+            Masker::KeepFirst(n) | Masker::KeepLast(n) => write!(f, "{{ {name} = {n} }}"),
+            Masker::Round(step) => write!(f, "{{ {name} = {step} }}"),
+            _ => f.write_str(name),
+        }
     }
 }
 

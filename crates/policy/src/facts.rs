@@ -58,6 +58,9 @@ impl Bound {
             for on in &statement.effects {
                 let objects = effects.entry(on.effect).or_default();
                 objects.extend(Some(on.object.to_string()).filter(|o| !o.is_empty()));
+                // What defines, alters or drops a table touches it, though it reads no column.
+                let named = on.object.split_once('.').and_then(|(schema, name)| self.catalog.relation_in(schema, name));
+                tables.extend(named.map(|relation| relation.qualified.to_string()));
             }
             reads.extend(statement.reads.iter().filter_map(|c| self.catalog.name_of(*c)));
             writes.extend(statement.writes.iter().filter_map(|w| self.catalog.name_of(w.column)));
