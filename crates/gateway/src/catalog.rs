@@ -63,6 +63,7 @@ struct Watcher {
 impl Watcher {
     /// False if the catalog could not be read.
     async fn look(&mut self) -> bool {
+        let definitions = self.database.definitions();
         // A broken connection is noticed at the question: once more over a new one.
         let mut result = self.refresh().await;
         if result.is_err() && self.connection.take().is_some() {
@@ -77,6 +78,8 @@ impl Watcher {
             return false;
         }
         self.database.seen();
+        self.database.trouble.store(Arc::new(String::new()));
+        self.database.shows(definitions);
         true
     }
 
@@ -99,7 +102,6 @@ impl Watcher {
         self.report_problems(&bound);
         tracing::info!(database = %self.database.settings.name, catalog = bound.catalog().version(), "catalog read");
         self.database.world.store(Some(Arc::new(World::new(bound, self.database.settings.mode))));
-        self.database.trouble.store(Arc::new(String::new()));
         self.fingerprint = fingerprint;
         Ok(())
     }

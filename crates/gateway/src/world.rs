@@ -94,6 +94,10 @@ pub struct DatabaseState {
     /// Asks for a look at the catalog now.
     pub refresh: mpsc::Sender<oneshot::Sender<bool>>,
     connections: AtomicUsize,
+    /// Transactions of any session that defined something, counted.
+    definitions: AtomicU64,
+    /// How many of them the world shows.
+    shown: AtomicU64,
     /// When the catalog was last known to be current, milliseconds after `started`.
     seen_ms: AtomicU64,
     started: Instant,
@@ -119,9 +123,31 @@ impl DatabaseState {
             trouble: ArcSwap::from_pointee("the catalog has not been read yet".to_owned()),
             refresh,
             connections: AtomicUsize::new(0),
+            definitions: AtomicU64::new(0),
+            shown: AtomicU64::new(0),
             seen_ms: AtomicU64::new(0),
             started: Instant::now(),
         }
+    }
+
+    /// Notes that a transaction which defined something has ended: the world does not show it yet.
+    pub fn note_definition(&self) {
+        self.definitions.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// How many such transactions there were.
+    pub fn definitions(&self) -> u64 {
+        self.definitions.load(Ordering::Acquire)
+    }
+
+    /// Notes that the world shows so many of them.
+    pub fn shows(&self, definitions: u64) {
+        self.shown.fetch_max(definitions, Ordering::AcqRel);
+    }
+
+    /// Whether some session defined what the world does not show.
+    pub fn is_behind(&self) -> bool {
+        self.shown.load(Ordering::Acquire) < self.definitions()
     }
 
     /// Notes that the world is that of the server at this moment.

@@ -97,6 +97,9 @@ pub trait Judge {
 
     /// A statement succeeded: temporary objects, the catalog, may have changed.
     fn completed(&mut self, judgement: &Judgement, part: usize);
+
+    /// No transaction is open any more: what was defined is there for everybody, or gone.
+    fn settled(&mut self) {}
 }
 
 /// A question to reviewers.

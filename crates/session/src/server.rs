@@ -43,7 +43,7 @@ impl Session {
             (Expect::Query(query), message) => self.query_reply(query, message, judge, now_ns, out),
             (Expect::Execute(execution), message) => self.execute_reply(execution, message, judge, now_ns, out),
             (Expect::Sync { own }, ServerMessage::Ready(transaction)) => {
-                self.ready(transaction, now_ns, out);
+                self.ready(transaction, judge, now_ns, out);
                 if own { Relay::Swallow } else { Relay::Pass }
             }
             (Expect::Settings(step), message) => self.settings_reply(step, message, judge, out),
@@ -146,7 +146,7 @@ impl Session {
             }
             ServerMessage::Ready(transaction) => {
                 self.query_ended(&query, now_ns, out);
-                self.ready(transaction, now_ns, out);
+                self.ready(transaction, judge, now_ns, out);
                 return Relay::Pass;
             }
             _ => return self.unexpected("a reply that does not answer a query", out),
@@ -209,10 +209,11 @@ impl Session {
         judge.completed(judgement, index);
     }
 
-    fn ready(&mut self, transaction: Transaction, now_ns: i64, out: &mut Vec<Action>) {
+    fn ready(&mut self, transaction: Transaction, judge: &mut dyn Judge, now_ns: i64, out: &mut Vec<Action>) {
         self.transaction = transaction;
         self.copy_in = false;
         if transaction == Transaction::Idle {
+            judge.settled();
             self.end_portals(now_ns, out);
             self.settings_stale |= std::mem::take(&mut self.settings_in_transaction);
         }
