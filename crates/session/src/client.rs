@@ -6,6 +6,7 @@ use querygate_policy::decision::MaskPlan;
 use querygate_record::{Named, Outcome, TransactionChange, Verdict};
 
 use crate::{
+    copy,
     event::{Action, ClientMessage, ClientReply, Formats, Injected, Log, Report, Step, Transaction},
     expect::{Expect, OwnStep, Query},
     hold::HoldStep,
@@ -37,6 +38,9 @@ impl Session {
         if self.copy_in {
             return self.copy_message(message, out);
         }
+        if self.waits_for_copy(message) {
+            return Step::Later;
+        }
         match message {
             ClientMessage::Query { text } => self.query(text, judge, now_ns, out),
             ClientMessage::Parse { name, text } => self.parse(name, text, judge, out),
@@ -53,7 +57,8 @@ impl Session {
                 self.queue.push_back(Expect::Sync { own: false });
                 forward(out)
             }
-            ClientMessage::CopyData | ClientMessage::CopyDone | ClientMessage::CopyFail => self.stray_copy_message(),
+            // As the server does: data of a COPY that failed is read and dropped.
+            ClientMessage::CopyData | ClientMessage::CopyDone | ClientMessage::CopyFail => Step::Taken,
             ClientMessage::TooLong { limit, query: true } => {
                 if !self.drained(out) {
                     return Step::Later;
@@ -142,10 +147,12 @@ impl Session {
             None => out.push(Action::Forward),
         }
         self.batch = Default::default();
+        self.copy_owed |= judgement.parts.iter().any(copy::reads);
         let query = Query {
             number,
             judgement,
             part: 0,
+            read_part: 0,
             failed: None,
             masks,
             formats: Formats::Text,

@@ -26,10 +26,13 @@ impl Session {
         }
     }
 
-    /// COPY data while the server reads none: early, it waits for the server's word; of a COPY that failed, it is dropped as the
-    /// server does.
-    pub(crate) fn stray_copy_message(&self) -> Step {
-        if self.queue.iter().any(may_read) { Step::Later } else { Step::Taken }
+    /// Whether a COPY may come that reads this message as its data: what it is, is not known yet. Sync and Flush are ignored by it.
+    pub(crate) fn waits_for_copy(&mut self, message: ClientMessage<'_>) -> bool {
+        if !self.copy_owed || matches!(message, ClientMessage::Flush | ClientMessage::Sync) {
+            return false;
+        }
+        self.copy_owed = self.queue.iter().any(may_read);
+        self.copy_owed
     }
 
     /// Lets the server fail the COPY, as the client's message would have. That message itself is not sent: should the COPY have
@@ -48,30 +51,41 @@ impl Session {
     /// The server's word on COPY.
     pub(crate) fn copying(&mut self, message: ServerMessage<'_>) -> Relay {
         self.copy_in = matches!(message, ServerMessage::CopyIn);
-        if self.copy_in && matches!(self.queue.front(), Some(Expect::Execute(_))) {
-            self.forget_ignored_syncs();
+        if self.copy_in {
+            self.copy_begins();
         }
         Relay::Pass
     }
 
     /// Drivers send Sync together with the Execute that starts a COPY: the server reads it as part of the data, and ignores it.
-    fn forget_ignored_syncs(&mut self) {
+    fn copy_begins(&mut self) {
+        let pipelined = match self.queue.front_mut() {
+            Some(Expect::Query(q)) => {
+                q.read_part = q.part + 1;
+                false
+            }
+            Some(Expect::Execute(e)) => {
+                e.reads = false;
+                true
+            }
+            _ => return,
+        };
         while matches!(self.queue.get(1), Some(Expect::Sync { .. })) {
             self.queue.remove(1);
         }
-        self.batch.open = true;
-        self.batch.executed = true;
+        self.batch.open |= pipelined;
+        self.batch.executed |= pipelined;
     }
 }
 
 fn may_read(owed: &Expect) -> bool {
     match owed {
-        Expect::Query(q) => q.failed.is_none() && q.judgement.parts.iter().skip(q.part).any(reads),
-        Expect::Execute(e) => e.judgement.parts.iter().any(reads),
+        Expect::Query(q) => q.failed.is_none() && q.judgement.parts.iter().skip(q.part.max(q.read_part)).any(reads),
+        Expect::Execute(e) => e.reads,
         _ => false,
     }
 }
 
-fn reads(part: &Part) -> bool {
+pub(crate) fn reads(part: &Part) -> bool {
     matches!(part.copy, Some(Copy { direction: CopyDirection::FromStdin, .. }))
 }

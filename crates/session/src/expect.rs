@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use querygate_policy::decision::MaskPlan;
+use querygate_record::{Named, TransactionChange};
 
 use crate::{
     event::{Formats, Target},
@@ -42,6 +43,8 @@ pub(crate) struct Execution {
     pub(crate) judgement: Arc<Judgement>,
     pub(crate) masks: Arc<MaskPlan>,
     pub(crate) formats: Formats,
+    /// It is a COPY that has yet to ask for data.
+    pub(crate) reads: bool,
     /// It reads a cursor: it ends with each answer.
     pub(crate) cursor: bool,
 }
@@ -53,6 +56,8 @@ pub(crate) struct Query {
     pub(crate) judgement: Arc<Judgement>,
     /// The statement that answers now.
     pub(crate) part: usize,
+    /// The first statement whose COPY may yet ask for data.
+    pub(crate) read_part: usize,
     /// The code of its error.
     pub(crate) failed: Option<String>,
     /// The plan of each statement, names resolved.
@@ -80,5 +85,43 @@ impl Expect {
     /// Whether ReadyForQuery ends it.
     pub(crate) fn ends_batch(&self) -> bool {
         matches!(self, Expect::Query(_) | Expect::Sync { .. })
+    }
+
+    /// Whether it may change tracked settings.
+    pub(crate) fn is_barrier(&self) -> bool {
+        match self {
+            Expect::Query(q) => q.judgement.is_barrier(),
+            Expect::Execute(e) => e.judgement.is_barrier(),
+            _ => false,
+        }
+    }
+
+    /// Whether it may take back what a transaction changed of the settings.
+    pub(crate) fn may_restore_settings(&self) -> bool {
+        match self {
+            Expect::Query(_) | Expect::Sync { .. } => true,
+            Expect::Execute(e) => e.judgement.parts.iter().any(|p| {
+                !matches!(p.transaction, TransactionChange::None | TransactionChange::Begin)
+            }),
+            _ => false,
+        }
+    }
+
+    /// Whether it may change what stands behind a name.
+    pub(crate) fn changes(&self, target: Target, name: &str) -> bool {
+        match (self, target) {
+            (Expect::Parse { name: n, .. }, Target::Statement) => n == name,
+            (Expect::Bind { portal, .. }, Target::Portal) => portal == name,
+            (Expect::Close { name: n, .. }, _) => n == name,
+            (Expect::Execute(e), _) => e.judgement.parts.iter().filter_map(|p| p.named.as_ref()).any(|named| {
+                match (named, target) {
+                    (Named::Prepare(n) | Named::Deallocate(Some(n)), Target::Statement) => n == name,
+                    (Named::Declare(n) | Named::Close(Some(n)), Target::Portal) => n == name,
+                    (Named::Deallocate(None), Target::Statement) | (Named::Close(None), Target::Portal) => true,
+                    _ => false,
+                }
+            }),
+            _ => false,
+        }
     }
 }

@@ -7,6 +7,7 @@ use querygate_record::{Named, Value, Verdict};
 
 use crate::{
     client::forward,
+    copy,
     event::{Action, ClientMessage, ClientReply, Formats, Injected, Log, Report, Step, Target, Transaction},
     expect::{Execution, Expect},
     hold::HoldStep,
@@ -85,9 +86,15 @@ impl Session {
         if approved.is_none() && !self.settings_known(out) {
             return Step::Later;
         }
+        if !self.is_certain(Target::Statement, statement) {
+            return Step::Later;
+        }
         let Some(mut prepared) = self.names.statements.get(statement).cloned() else {
             return self.fail_approved(approved, refuse::no_statement(statement), now_ns, out);
         };
+        if !self.are_names_certain(&prepared.judgement) {
+            return Step::Later;
+        }
         match self.renew(&mut prepared, judge) {
             Ok(true) => {}
             Ok(false) => {
@@ -198,6 +205,9 @@ impl Session {
     }
 
     pub(crate) fn describe(&mut self, target: Target, name: &str, out: &mut Vec<Action>) -> Step {
+        if !self.is_certain(target, name) {
+            return Step::Later;
+        }
         let masks = match target {
             Target::Statement => self.names.statements.get(name).map(|p| p.masks.clone()),
             Target::Portal => self.names.portals.get(name).map(|p| p.masks.clone()),
@@ -215,12 +225,18 @@ impl Session {
         out: &mut Vec<Action>,
     ) -> Step {
         // Values are rendered under the settings of now, not of Bind.
-        if !self.settings_known(out) {
+        if !self.is_certain(Target::Portal, portal) || !self.settings_known(out) {
             return Step::Later;
         }
         let Some(found) = self.names.portals.get(portal).filter(|p| !p.uncertain).cloned() else {
             return self.fail(refuse::no_cursor(portal), out);
         };
+        if !self.are_names_certain(&found.judgement) {
+            return Step::Later;
+        }
+        if let Some(name) = self.prepares_again(&found) {
+            return self.fail(refuse::duplicate(&name), out);
+        }
         if let Err(report) = self.check_name(&found, judge) {
             return self.fail(report, out);
         }
@@ -233,9 +249,19 @@ impl Session {
         }
         self.mark_sent();
         self.batch.executed = true;
-        let execution = Execution { number, judgement, masks, formats, cursor };
+        let reads = !cursor && judgement.parts.iter().any(copy::reads);
+        self.copy_owed |= reads;
+        let execution = Execution { reads, number, judgement, masks, formats, cursor };
         self.queue.push_back(Expect::Execute(Box::new(execution)));
         forward(out)
+    }
+
+    /// The name that a PREPARE would make although it is there.
+    fn prepares_again(&self, portal: &Portal) -> Option<String> {
+        portal.judgement.parts.iter().find_map(|part| match &part.named {
+            Some(Named::Prepare(name)) if self.names.statements.contains_key(name) => Some(name.clone()),
+            _ => None,
+        })
     }
 
     /// The server looks the name of an EXECUTE or FETCH up when it runs, which may be another than the one that was bound.

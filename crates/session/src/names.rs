@@ -4,8 +4,13 @@ use std::{collections::HashMap, sync::Arc};
 
 use foldhash::fast::RandomState;
 use querygate_policy::decision::MaskPlan;
+use querygate_record::Named;
 
-use crate::{event::Formats, judgement::Judgement};
+use crate::{
+    event::{Formats, Target},
+    judgement::Judgement,
+    session::Session,
+};
 
 /// Most statements and portals that a session may keep: the answer beyond is SQLSTATE 54000.
 pub const NAMES_MAX: usize = 10_000;
@@ -52,5 +57,30 @@ impl Names {
             self.portals.retain(|_, portal| !portal.ended);
         }
         self.statements.len() >= NAMES_MAX || self.portals.len() >= NAMES_MAX
+    }
+}
+
+impl Session {
+    /// Whether a name stands for what it is taken for. Within a batch it does, or the server skips its use too. What an earlier batch
+    /// makes of it is only known once that batch is answered: should it fail, the server would run what the name stood for before.
+    pub(crate) fn is_certain(&self, target: Target, name: &str) -> bool {
+        let mut earlier_batch = false;
+        for owed in self.queue.iter().rev() {
+            if owed.ends_batch() {
+                earlier_batch = true;
+            } else if owed.changes(target, name) {
+                return !earlier_batch;
+            }
+        }
+        true
+    }
+
+    /// The same for the names that a text executes or fetches by.
+    pub(crate) fn are_names_certain(&self, judgement: &Judgement) -> bool {
+        judgement.parts.iter().all(|part| match &part.named {
+            Some(Named::Execute(name)) => self.is_certain(Target::Statement, name),
+            Some(Named::Fetch(name)) => self.is_certain(Target::Portal, name),
+            _ => true,
+        })
     }
 }

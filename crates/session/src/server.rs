@@ -69,7 +69,7 @@ impl Session {
             ServerMessage::Complete { rows } => {
                 self.end_open(execution.number, Outcome { rows, ..status("ok") }, now_ns, out);
                 if !execution.cursor {
-                    self.part_done(&execution.judgement, 0, judge);
+                    self.part_done(&execution.judgement, 0, judge, now_ns, out);
                 }
                 Relay::Pass
             }
@@ -135,7 +135,7 @@ impl Session {
                 if query.part >= query.judgement.parts.len() {
                     return self.unexpected("more results than the text has statements", out);
                 }
-                self.part_done(&query.judgement, query.part, judge);
+                self.part_done(&query.judgement, query.part, judge, now_ns, out);
                 query.part += 1;
                 query.rows += rows;
             }
@@ -183,13 +183,21 @@ impl Session {
     }
 
     /// A statement of a text succeeded.
-    fn part_done(&mut self, judgement: &Arc<Judgement>, index: usize, judge: &mut dyn Judge) {
+    fn part_done(
+        &mut self,
+        judgement: &Arc<Judgement>,
+        index: usize,
+        judge: &mut dyn Judge,
+        now_ns: i64,
+        out: &mut Vec<Action>,
+    ) {
         let Some(part) = judgement.parts.get(index) else { return };
         match part.transaction {
             TransactionChange::Begin => self.transaction = Transaction::Open,
             change if ends_transaction(change) => {
                 self.transaction = Transaction::Idle;
                 self.batch.executed = self.runs_later();
+                self.end_portals(now_ns, out);
                 self.settings_stale |= self.settings_in_transaction;
             }
             TransactionChange::Savepoint => self.settings_stale |= self.settings_in_transaction,
@@ -215,7 +223,9 @@ impl Session {
         if transaction == Transaction::Idle {
             judge.settled();
             self.end_portals(now_ns, out);
-            self.settings_stale |= std::mem::take(&mut self.settings_in_transaction);
+            self.settings_stale |= self.settings_in_transaction;
+            // A change that a later batch makes is still to come, and may still be taken back.
+            self.settings_in_transaction &= self.queue.iter().any(Expect::is_barrier);
         }
     }
 

@@ -37,6 +37,8 @@ pub struct Session {
     pub(crate) settings_in_transaction: bool,
     /// The server takes COPY data.
     pub(crate) copy_in: bool,
+    /// A COPY was sent that may yet ask for data.
+    pub(crate) copy_owed: bool,
     pub(crate) last_number: u64,
     pub(crate) last_prepared: u64,
     /// Bound statements whose end is not logged yet, by number.
@@ -240,6 +242,10 @@ impl Session {
     /// everything but its end, so an outdated setting decides nothing.
     pub(crate) fn settings_known(&mut self, out: &mut Vec<Action>) -> bool {
         if self.settings_asked {
+            return false;
+        }
+        // What is under way may change them back.
+        if self.settings_in_transaction && self.queue.iter().any(Expect::may_restore_settings) && !self.drained(out) {
             return false;
         }
         if !self.settings_stale || self.transaction == Transaction::Failed {
