@@ -404,7 +404,7 @@ fn a_prepared_statement_is_judged_anew_when_the_search_path_changes() -> Result<
     assert_eq!(rows(&say(&mut agent, &again, 1)?), "u***@e***.com");
     // All in one pipeline, where nobody waits for the setting's answer.
     let piped = [
-        vec![
+        [
             bind("", "s", &[]),
             execute("", 0),
             run("SET search_path = other"),

@@ -7,9 +7,10 @@ use std::{
     env, fs,
     path::{Path, PathBuf},
     process::Command,
-    sync::{Arc, Mutex, Weak},
+    sync::{Arc, Weak},
 };
 
+use parking_lot::Mutex;
 use querygate_testkit::{
     Error, Target,
     gateway::Gateway,
@@ -34,7 +35,7 @@ pub struct Shop {
 impl Shop {
     /// The one that the tests of this file share; it goes with the last of them.
     pub fn shared() -> Result<Arc<Shop>, Error> {
-        let mut open = OPEN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut open = OPEN.lock();
         if let Some(shop) = open.upgrade() {
             return Ok(shop);
         }
