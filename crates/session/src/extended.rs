@@ -259,7 +259,11 @@ impl Session {
     /// The name that a PREPARE would make although it is there.
     fn prepares_again(&self, portal: &Portal) -> Option<String> {
         portal.judgement.parts.iter().find_map(|part| match &part.named {
-            Some(Named::Prepare(name)) if self.names.statements.contains_key(name) => Some(name.clone()),
+            // A portal of the very statement that the PREPARE made runs it, and makes nothing.
+            Some(Named::Prepare(name)) => {
+                let there = self.names.statements.get(name)?;
+                (!Arc::ptr_eq(&there.judgement, &portal.judgement)).then(|| name.clone())
+            }
             _ => None,
         })
     }
