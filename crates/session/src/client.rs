@@ -170,7 +170,8 @@ impl Session {
                 Some(Named::Prepare(name)) => {
                     let masks = statement.masks.clone();
                     let id = self.next_prepared();
-                    let prepared = Prepared { id, judgement: judgement.clone(), part, masks, described: false };
+                    let prepared =
+                        Prepared { id, judgement: judgement.clone(), part, masks, described: false, inner: true };
                     self.names.statements.insert(name.clone(), prepared);
                 }
                 Some(Named::Declare(name)) => {
@@ -181,6 +182,7 @@ impl Session {
                         formats: Formats::Text,
                         number: 0,
                         uncertain,
+                        inner: false,
                         ended: false,
                     };
                     self.names.portals.insert(name.clone(), portal);
@@ -315,13 +317,7 @@ impl Session {
     }
 
     /// The end of a statement that was logged and is refused after all.
-    pub(crate) fn end_approved(
-        &mut self,
-        number: Option<u64>,
-        report: &Report,
-        now_ns: i64,
-        out: &mut Vec<Action>,
-    ) {
+    pub(crate) fn end_approved(&mut self, number: Option<u64>, report: &Report, now_ns: i64, out: &mut Vec<Action>) {
         let Some(number) = number else { return };
         let position = (report.position > 0).then_some(querygate_record::Position(report.position));
         let outcome =

@@ -6,6 +6,7 @@ use querygate_policy::decision::MaskPlan;
 use querygate_record::{Named, TransactionChange};
 
 use crate::{
+    client::ends_transaction,
     event::{Formats, Target},
     judgement::Judgement,
     names::{Portal, Prepared},
@@ -16,14 +17,14 @@ use crate::{
 pub(crate) enum Expect {
     /// ParseComplete; `replaced` is what the unnamed statement was before.
     Parse { name: String, id: u64, replaced: Option<Box<Prepared>> },
-    /// BindComplete; `replaced` is the number of what the portal was before, 0 for nothing.
-    Bind { portal: String, number: u64, judgement: Arc<Judgement>, replaced: u64 },
+    /// BindComplete; `replaced` is what the unnamed portal was before.
+    Bind { portal: String, number: u64, judgement: Arc<Judgement>, replaced: Option<Box<Portal>> },
     /// ParameterDescription (statements only), then columns or NoData.
     Describe { target: Target, own: bool, masks: Option<Arc<MaskPlan>> },
     /// Rows, then the end of the portal or its suspension.
     Execute(Box<Execution>),
     /// CloseComplete.
-    Close { name: String, statement: Option<Box<Prepared>>, portal: Option<Box<Portal>> },
+    Close { target: Target, name: String, statement: Option<Box<Prepared>>, portal: Option<Box<Portal>> },
     /// The replies of a whole text, up to ReadyForQuery.
     Query(Box<Query>),
     /// ReadyForQuery.
@@ -47,6 +48,8 @@ pub(crate) struct Execution {
     pub(crate) reads: bool,
     /// It reads a cursor: it ends with each answer.
     pub(crate) cursor: bool,
+    /// It makes the names that its text makes.
+    pub(crate) makes_names: bool,
 }
 
 /// A text that runs at once.
@@ -100,9 +103,20 @@ impl Expect {
     pub(crate) fn may_restore_settings(&self) -> bool {
         match self {
             Expect::Query(_) | Expect::Sync { .. } => true,
-            Expect::Execute(e) => e.judgement.parts.iter().any(|p| {
-                !matches!(p.transaction, TransactionChange::None | TransactionChange::Begin)
-            }),
+            Expect::Execute(e) => e
+                .judgement
+                .parts
+                .iter()
+                .any(|p| !matches!(p.transaction, TransactionChange::None | TransactionChange::Begin)),
+            _ => false,
+        }
+    }
+
+    /// Whether it may end the transaction, and its portals.
+    pub(crate) fn ends_portals(&self) -> bool {
+        match self {
+            Expect::Query(_) | Expect::Sync { .. } => true,
+            Expect::Execute(e) => e.judgement.parts.iter().any(|p| ends_transaction(p.transaction)),
             _ => false,
         }
     }
@@ -112,15 +126,15 @@ impl Expect {
         match (self, target) {
             (Expect::Parse { name: n, .. }, Target::Statement) => n == name,
             (Expect::Bind { portal, .. }, Target::Portal) => portal == name,
-            (Expect::Close { name: n, .. }, _) => n == name,
-            (Expect::Execute(e), _) => e.judgement.parts.iter().filter_map(|p| p.named.as_ref()).any(|named| {
-                match (named, target) {
+            (Expect::Close { target: t, name: n, .. }, _) => *t == target && n == name,
+            (Expect::Execute(e), _) => {
+                e.judgement.parts.iter().filter_map(|p| p.named.as_ref()).any(|named| match (named, target) {
                     (Named::Prepare(n) | Named::Deallocate(Some(n)), Target::Statement) => n == name,
                     (Named::Declare(n) | Named::Close(Some(n)), Target::Portal) => n == name,
                     (Named::Deallocate(None), Target::Statement) | (Named::Close(None), Target::Portal) => true,
                     _ => false,
-                }
-            }),
+                })
+            }
             _ => false,
         }
     }

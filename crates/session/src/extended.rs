@@ -47,7 +47,7 @@ impl Session {
         let id = self.next_prepared();
         let replaced = self.names.statements.get(name).cloned().map(Box::new);
         self.queue.push_back(Expect::Parse { name: name.to_owned(), id, replaced });
-        let mut prepared = Prepared { id, judgement, part: 0, masks, described: false };
+        let mut prepared = Prepared { id, judgement, part: 0, masks, described: false, inner: false };
         self.describe_own(name, &mut prepared, out);
         self.names.statements.insert(name.to_owned(), prepared);
         Step::Taken
@@ -87,12 +87,14 @@ impl Session {
             return Step::Later;
         }
         if !self.is_certain(Target::Statement, statement) {
+            self.drained(out);
             return Step::Later;
         }
         let Some(mut prepared) = self.names.statements.get(statement).cloned() else {
             return self.fail_approved(approved, refuse::no_statement(statement), now_ns, out);
         };
         if !self.are_names_certain(&prepared.judgement) {
+            self.drained(out);
             return Step::Later;
         }
         match self.renew(&mut prepared, judge) {
@@ -197,15 +199,17 @@ impl Session {
             formats,
             number,
             uncertain: false,
+            inner: prepared.inner,
             ended: false,
         };
         self.open(number, now_ns);
-        let replaced = self.names.portals.insert(portal.to_owned(), bound).map_or(0, |old| old.number);
+        let replaced = self.names.portals.insert(portal.to_owned(), bound).map(Box::new);
         self.queue.push_back(Expect::Bind { portal: portal.to_owned(), number, judgement, replaced });
     }
 
     pub(crate) fn describe(&mut self, target: Target, name: &str, out: &mut Vec<Action>) -> Step {
         if !self.is_certain(target, name) {
+            self.drained(out);
             return Step::Later;
         }
         let masks = match target {
@@ -217,21 +221,20 @@ impl Session {
         forward(out)
     }
 
-    pub(crate) fn execute(
-        &mut self,
-        portal: &str,
-        judge: &mut dyn Judge,
-        now_ns: i64,
-        out: &mut Vec<Action>,
-    ) -> Step {
+    pub(crate) fn execute(&mut self, portal: &str, judge: &mut dyn Judge, now_ns: i64, out: &mut Vec<Action>) -> Step {
+        if !self.is_certain(Target::Portal, portal) {
+            self.drained(out);
+            return Step::Later;
+        }
         // Values are rendered under the settings of now, not of Bind.
-        if !self.is_certain(Target::Portal, portal) || !self.settings_known(out) {
+        if !self.settings_known(out) {
             return Step::Later;
         }
         let Some(found) = self.names.portals.get(portal).filter(|p| !p.uncertain).cloned() else {
             return self.fail(refuse::no_cursor(portal), out);
         };
         if !self.are_names_certain(&found.judgement) {
+            self.drained(out);
             return Step::Later;
         }
         if let Some(name) = self.prepares_again(&found) {
@@ -242,16 +245,17 @@ impl Session {
         }
         let number = self.execution_number(&found, now_ns, out);
         let cursor = found.number == 0;
+        let makes_names = !cursor && !found.inner;
         let Portal { judgement, masks, formats, .. } = found;
         self.note_barrier(&judgement);
-        if !cursor {
+        if makes_names {
             self.note_names(&judgement);
         }
         self.mark_sent();
         self.batch.executed = true;
         let reads = !cursor && judgement.parts.iter().any(copy::reads);
         self.copy_owed |= reads;
-        let execution = Execution { reads, number, judgement, masks, formats, cursor };
+        let execution = Execution { reads, number, judgement, masks, formats, cursor, makes_names };
         self.queue.push_back(Expect::Execute(Box::new(execution)));
         forward(out)
     }
@@ -259,10 +263,8 @@ impl Session {
     /// The name that a PREPARE would make although it is there.
     fn prepares_again(&self, portal: &Portal) -> Option<String> {
         portal.judgement.parts.iter().find_map(|part| match &part.named {
-            // A portal of the very statement that the PREPARE made runs it, and makes nothing.
-            Some(Named::Prepare(name)) => {
-                let there = self.names.statements.get(name)?;
-                (!Arc::ptr_eq(&there.judgement, &portal.judgement)).then(|| name.clone())
+            Some(Named::Prepare(name)) if !portal.inner && self.names.statements.contains_key(name) => {
+                Some(name.clone())
             }
             _ => None,
         })
@@ -283,7 +285,7 @@ impl Session {
             Target::Portal => (None, self.names.portals.remove(name).map(Box::new)),
         };
         self.mark_sent();
-        self.queue.push_back(Expect::Close { name: name.to_owned(), statement, portal });
+        self.queue.push_back(Expect::Close { target, name: name.to_owned(), statement, portal });
         forward(out)
     }
 

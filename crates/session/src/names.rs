@@ -27,6 +27,8 @@ pub(crate) struct Prepared {
     pub(crate) masks: Arc<MaskPlan>,
     /// Its columns have been asked for, so that the cross-check comes before its rows.
     pub(crate) described: bool,
+    /// SQL's PREPARE made it: its judgement is that of the PREPARE, which running it does not repeat.
+    pub(crate) inner: bool,
 }
 
 /// A bound portal, or a cursor.
@@ -39,6 +41,8 @@ pub(crate) struct Portal {
     pub(crate) number: u64,
     /// A cursor was declared twice: it can't be told which one the server kept.
     pub(crate) uncertain: bool,
+    /// It runs what SQL's PREPARE made.
+    pub(crate) inner: bool,
     /// Its transaction has ended: only a cursor WITH HOLD is still there.
     pub(crate) ended: bool,
 }
@@ -63,9 +67,13 @@ impl Names {
 impl Session {
     /// Whether a name stands for what it is taken for. Within a batch it does, or the server skips its use too. What an earlier batch
     /// makes of it is only known once that batch is answered: should it fail, the server would run what the name stood for before.
+    /// A transaction's end takes the portals with it.
     pub(crate) fn is_certain(&self, target: Target, name: &str) -> bool {
         let mut earlier_batch = false;
         for owed in self.queue.iter().rev() {
+            if target == Target::Portal && owed.ends_portals() {
+                return false;
+            }
             if owed.ends_batch() {
                 earlier_batch = true;
             } else if owed.changes(target, name) {

@@ -9,8 +9,8 @@ use crate::{
     client::ends_transaction,
     event::{Action, Column, EndReason, Formats, Log, Relay, ServerMessage, Target, Transaction},
     expect::{Execution, Expect, OwnStep, Query},
-    names::Prepared,
     judgement::{Judge, Judgement},
+    names::Prepared,
     session::{Mode, Session, status},
 };
 
@@ -30,7 +30,9 @@ impl Session {
         match (head, message) {
             (Expect::Parse { .. }, ServerMessage::ParseComplete) => Relay::Pass,
             (Expect::Bind { replaced, .. }, ServerMessage::BindComplete) => {
-                self.end_open(replaced, status("ok"), now_ns, out);
+                if let Some(replaced) = replaced {
+                    self.end_open(replaced.number, status("ok"), now_ns, out);
+                }
                 Relay::Pass
             }
             (Expect::Close { portal, .. }, ServerMessage::CloseComplete) => {
@@ -306,12 +308,15 @@ impl Session {
         match owed {
             // The unnamed statement is dropped before the new text is looked at.
             Expect::Parse { name, id, replaced } => self.restore(&name, id, replaced.filter(|_| !ran)),
-            Expect::Bind { portal, number, .. }
+            Expect::Bind { portal, number, replaced, .. }
                 if self.names.portals.get(&portal).is_some_and(|p| p.number == number) =>
             {
-                self.names.portals.remove(&portal);
+                match replaced {
+                    Some(replaced) => drop(self.names.portals.insert(portal, *replaced)),
+                    None => drop(self.names.portals.remove(&portal)),
+                }
             }
-            Expect::Execute(e) if !e.cursor => self.unname(&e.judgement, 0),
+            Expect::Execute(e) if e.makes_names => self.unname(&e.judgement, 0),
             Expect::Close { name, statement: Some(s), .. } => self.restore(&name, 0, Some(s)),
             Expect::Close { name, portal: Some(p), .. } => {
                 self.names.portals.entry(name).or_insert(*p);
@@ -334,7 +339,7 @@ impl Session {
         for owed in &mut self.queue {
             let replaced = match owed {
                 Expect::Parse { name: n, replaced, .. } if n == name => replaced,
-                Expect::Close { name: n, statement, .. } if n == name => statement,
+                Expect::Close { target: Target::Statement, name: n, statement, .. } if n == name => statement,
                 _ => continue,
             };
             if is(replaced.as_deref()) {

@@ -1,0 +1,128 @@
+//! The judge of the simulation: a text says itself what becomes of it.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use querygate_mask::{FieldMask, FieldType, Kind, Masker, NullRule};
+use querygate_policy::{FieldPlan, MaskPlan, MaskedColumns, Refusal, RefusalKind};
+use querygate_record::{Barrier, Copy, CopyDirection, CopyFormat, Facts, Named, TransactionChange, Value, Verdict};
+use querygate_session::{Judge, Judgement, Part};
+use querygate_sql::statement::ColumnId;
+
+use crate::server::read;
+
+pub const SECRET: ColumnId = ColumnId { table: 1, attribute: 2 };
+
+#[derive(Default)]
+pub struct Scripted {
+    pub masked: bool,
+    pub setting: u32,
+    /// Judgements that are not to be had before one is.
+    pub not_now: u32,
+}
+
+impl Scripted {
+    fn plan(&self, kind: &str) -> Arc<MaskPlan> {
+        if !self.masked {
+            return Arc::default();
+        }
+        let mask = FieldMask::compile(&Masker::Redact, NullRule::default(), &FieldType::new(Kind::Text, 25)).unwrap();
+        let field = FieldPlan { column: SECRET, name: "secret".into(), mask: Arc::new(mask) };
+        let fields = if kind == "secret" { vec![None, Some(field)] } else { Vec::new() };
+        let masked_columns: Arc<MaskedColumns> = Arc::new([SECRET].into_iter().collect());
+        Arc::new(MaskPlan { fields, canonical_errors: kind == "secret", masked_columns })
+    }
+
+    fn part(&self, text: &str) -> Part {
+        let words: Vec<&str> = text.split(' ').collect();
+        let mut part = Part { masks: self.plan(words[0]), ..Part::default() };
+        match words[..] {
+            ["begin"] => part.transaction = TransactionChange::Begin,
+            ["commit"] => part.transaction = TransactionChange::Commit,
+            ["rollback"] => {
+                part.transaction = TransactionChange::Rollback;
+                part.barrier = Barrier::Unknown;
+            }
+            ["set", _] => part.barrier = Barrier::Unknown,
+            ["copyin"] => part.copy = Some(copy(CopyDirection::FromStdin)),
+            ["copyout"] => part.copy = Some(copy(CopyDirection::ToStdout)),
+            ["prepare", name, kind, _] => {
+                part.named = Some(Named::Prepare(name.to_owned()));
+                part.masks = self.plan(kind);
+            }
+            ["execute", name] => part.named = Some(Named::Execute(name.to_owned())),
+            ["deallocate", name] => part.named = Some(Named::Deallocate(Some(name.to_owned()))),
+            _ => {}
+        }
+        part
+    }
+
+    pub fn judgement(&self, text: &str) -> Judgement {
+        let said = read(text);
+        let verdict = match said.mark {
+            '!' => Verdict::Block,
+            '?' => Verdict::Approve,
+            _ => Verdict::Allow,
+        };
+        let refusal = (verdict == Verdict::Block).then(|| Refusal {
+            kind: RefusalKind::Blocked,
+            message: "blocked by policy".to_owned(),
+            detail: String::new(),
+            hint: String::new(),
+            position: None,
+        });
+        let parts: Vec<Part> = said.parts.iter().filter(|p| !p.is_empty()).map(|p| self.part(p)).collect();
+        Judgement {
+            text: text.into(),
+            stamp: u128::from(self.setting),
+            verdict,
+            refusal,
+            rule: "rule".into(),
+            reviewers: Vec::new(),
+            expires: Duration::from_secs(1),
+            hold_in_transaction: None,
+            durable: false,
+            changes: false,
+            facts: Arc::new(Facts::default()),
+            facts_id: OnceLock::new(),
+            rewritten: None,
+            parts,
+            hashed_parameters: Arc::default(),
+        }
+    }
+}
+
+fn copy(direction: CopyDirection) -> Copy {
+    Copy { direction, format: CopyFormat::Text { delimiter: b'\t', null: "\\N".to_owned(), header: false } }
+}
+
+impl Judge for Scripted {
+    fn judge(&mut self, text: &str) -> Option<Arc<Judgement>> {
+        if self.not_now > 0 {
+            self.not_now -= 1;
+            return None;
+        }
+        Some(Arc::new(self.judgement(text)))
+    }
+
+    fn is_current(&self, judgement: &Judgement) -> bool {
+        judgement.stamp == u128::from(self.setting)
+    }
+
+    fn is_masked(&self) -> bool {
+        self.masked
+    }
+
+    fn values(&mut self, _: &Judgement, _: &[i16], _: &[Option<&[u8]>]) -> Vec<Value> {
+        Vec::new()
+    }
+
+    fn settings_read(&mut self, row: &[Option<&[u8]>]) -> bool {
+        self.setting = std::str::from_utf8(row[0].unwrap()).unwrap().parse().unwrap();
+        true
+    }
+
+    fn completed(&mut self, _: &Judgement, _: usize) {}
+}
