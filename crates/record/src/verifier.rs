@@ -67,7 +67,9 @@ mod tests {
     fn a_verifier_reads_back_as_written_and_bad_ones_are_refused() {
         let v = ScramVerifier { iterations: 4096, salt: vec![7; 16], stored_key: [1; 32], server_key: [2; 32] };
         assert_eq!(v.to_string().parse::<ScramVerifier>().unwrap(), v);
-        for bad in ["", "SCRAM-SHA-256$", "SCRAM-SHA-256$0:AA==$AA==:AA==", "md5abc", "SCRAM-SHA-256$4096:AA==$AA==:AA=="] {
+        for bad in
+            ["", "SCRAM-SHA-256$", "SCRAM-SHA-256$0:AA==$AA==:AA==", "md5abc", "SCRAM-SHA-256$4096:AA==$AA==:AA=="]
+        {
             assert!(bad.parse::<ScramVerifier>().is_err(), "{bad}");
         }
     }

@@ -3,7 +3,10 @@
 #![allow(dead_code, reason = "each test file uses what it needs")]
 #![allow(clippy::unwrap_used, reason = "a test says what went wrong by failing")]
 
-use querygate_testkit::wire::{Frame, message};
+use querygate_testkit::{
+    Error,
+    wire::{Frame, RawClient, message},
+};
 
 fn text(value: &str) -> Vec<u8> {
     let mut bytes = value.as_bytes().to_vec();
@@ -132,4 +135,14 @@ pub fn code(frames: &[Frame]) -> String {
 /// The transaction's state as the last ReadyForQuery tells it: `I`, `T` or `E`.
 pub fn state(frames: &[Frame]) -> char {
     frames.iter().rev().find(|f| f.tag == b'Z').and_then(|f| f.body.first()).map_or('?', |state| char::from(*state))
+}
+
+/// Sends everything at once and reads as many ReadyForQuery as it asks for.
+pub fn say(client: &mut RawClient, messages: &[Vec<u8>], ready: usize) -> Result<Vec<Frame>, Error> {
+    client.send(&messages.concat())?;
+    let mut all = Vec::new();
+    for _ in 0..ready {
+        all.extend(client.read_until(b'Z')?);
+    }
+    Ok(all)
 }
