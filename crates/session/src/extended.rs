@@ -23,6 +23,10 @@ impl Session {
             return Step::Later;
         }
         let Some(judgement) = judge.judge(text) else { return Step::Later };
+        if !self.are_names_certain(&judgement) {
+            self.drained(out);
+            return Step::Later;
+        }
         let (judgement, masks) = match self.resolve_one(judgement, judge) {
             Ok(resolved) => resolved,
             Err(report) => return self.fail(report, out),

@@ -70,8 +70,11 @@ impl Session {
         match message {
             ServerMessage::Complete { rows } => {
                 self.end_open(execution.number, Outcome { rows, ..status("ok") }, now_ns, out);
-                if !execution.cursor {
+                if execution.makes_names {
                     self.part_done(&execution.judgement, 0, judge, now_ns, out);
+                } else if !execution.cursor {
+                    // Made by SQL's PREPARE: no transaction control, but as much of the catalog as its text may change.
+                    (0..execution.judgement.parts.len()).for_each(|part| judge.completed(&execution.judgement, part));
                 }
                 Relay::Pass
             }
@@ -319,7 +322,9 @@ impl Session {
             Expect::Execute(e) if e.makes_names => self.unname(&e.judgement, 0),
             Expect::Close { name, statement: Some(s), .. } => self.restore(&name, 0, Some(s)),
             Expect::Close { name, portal: Some(p), .. } => {
-                self.names.portals.entry(name).or_insert(*p);
+                if !self.queue.iter().any(|later| later.changes(Target::Portal, &name)) {
+                    self.names.portals.entry(name).or_insert(*p);
+                }
             }
             _ => {}
         }
