@@ -25,6 +25,7 @@ pub struct LogAway(pub Arc<str>);
 /// What must be in the log before the server may be written to.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Need {
+    first: u64,
     turn: u64,
     durable: bool,
     any: bool,
@@ -33,6 +34,7 @@ pub struct Need {
 impl Need {
     /// Adds an entry's need.
     pub fn add(&mut self, turn: u64, durable: bool) {
+        self.first = if self.any { self.first.min(turn) } else { turn };
         self.turn = turn;
         self.durable |= durable;
         self.any = true;
@@ -53,7 +55,8 @@ pub struct LoopLog {
     flushed: Cell<u64>,
     flushing: Cell<bool>,
     written: Cell<Option<Written>>,
-    failed: RefCell<Option<LogAway>>,
+    /// The last turn that could not be appended whole, and why.
+    failed: RefCell<Option<(u64, LogAway)>>,
     flushed_notify: Notify,
     synced: watch::Receiver<SyncState>,
 }
@@ -110,13 +113,15 @@ impl LoopLog {
                 let guard = Flushing::start(self);
                 // Others that are ready now push theirs first.
                 tokio::task::yield_now().await;
-                let result = self.flush();
+                // What failed is asked for below.
+                let _ = self.flush();
                 drop(guard);
-                result?;
             }
         }
-        if let Some(away) = self.failed.borrow().clone() {
-            return Err(away);
+        if let Some((turn, away)) = &*self.failed.borrow()
+            && *turn >= need.first
+        {
+            return Err(away.clone());
         }
         if self.syncs(need.durable) {
             self.sync().await?;
@@ -124,25 +129,26 @@ impl LoopLog {
         Ok(())
     }
 
-    /// Appends what is pending.
+    /// Appends what is pending. What is pushed from now on belongs to another turn, even if nothing was pending: it is not in the log before that
+    /// turn's flush.
     pub fn flush(&self) -> Result<(), LogAway> {
-        if self.chain.borrow().pending() == 0 {
-            self.flushed.set(self.turn.get());
-            return Ok(());
-        }
+        let turn = self.turn.get();
+        self.turn.set(turn + 1);
         let result = self.chain.borrow_mut().flush();
+        self.flushed.set(turn);
         match result {
             Ok(written) => {
                 self.written.set(Some(written));
-                self.flushed.set(self.turn.get());
-                self.turn.set(self.turn.get() + 1);
-                *self.failed.borrow_mut() = None;
                 Ok(())
             }
             Err(error) => {
                 let away = LogAway(error.to_string().into());
-                tracing::error!(%error, "the access log can't be written");
-                *self.failed.borrow_mut() = Some(away.clone());
+                let since = self.failed.borrow().as_ref().map(|(turn, _)| *turn);
+                // Tried again every few milliseconds: said once.
+                if since != Some(turn - 1) {
+                    tracing::error!(%error, "the access log can't be written");
+                }
+                *self.failed.borrow_mut() = Some((turn, away.clone()));
                 Err(away)
             }
         }
@@ -186,4 +192,48 @@ pub fn now_ns() -> i64 {
     SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |d| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use querygate_journal::{ENTRY_BYTES_MAX, Keys, Options};
+
+    use super::*;
+
+    fn log() -> (tempfile::TempDir, Rc<LoopLog>) {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = Keys::load_or_create(&folder.path().join("keys")).unwrap();
+        let journal = Journal::open(&folder.path().join("log"), Options::new(keys)).unwrap();
+        (folder, LoopLog::new(&journal).unwrap())
+    }
+
+    fn commit(log: &LoopLog, turn: u64) -> Result<(), LogAway> {
+        let mut need = Need::default();
+        need.add(turn, false);
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(log.commit(need))
+    }
+
+    #[test]
+    fn what_is_pushed_after_turns_without_entries_is_in_the_log_before_anything_is_sent() {
+        let (_folder, log) = log();
+        for statement in 1..4 {
+            log.flush().unwrap();
+            log.flush().unwrap();
+            let turn = log.push(None, statement, Origin::Gateway, Event::Execute, 1);
+            assert_ne!(log.chain.borrow().pending(), 0);
+            commit(&log, turn).unwrap();
+            assert_eq!(log.chain.borrow().pending(), 0, "it would have been sent unlogged");
+        }
+    }
+
+    #[test]
+    fn an_entry_that_can_not_be_kept_fails_its_own_turn_whatever_is_appended_afterwards() {
+        let (_folder, log) = log();
+        let alarm = Event::Alarm { kind: "test".to_owned(), detail: "x".repeat(ENTRY_BYTES_MAX + 1) };
+        let lost = log.push(None, 1, Origin::Gateway, alarm, 1);
+        assert!(log.flush().is_err());
+        let kept = log.push(None, 2, Origin::Gateway, Event::Execute, 1);
+        commit(&log, kept).unwrap();
+        assert!(commit(&log, lost).is_err(), "a statement without its entry would have passed");
+    }
 }
