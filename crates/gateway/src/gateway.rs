@@ -126,6 +126,7 @@ impl Gateway {
             tokio::spawn(catalog::watch(state, shared.journal.clone(), asked, every));
         }
         tokio::spawn(expire(shared.desk.clone(), stopped.clone()));
+        tokio::spawn(follow_accounts(shared.clone(), stopped.clone()));
         let mut gateway = Gateway { shared, loops: Vec::new(), stop, postgres: None };
         if let Some(address) = listen {
             gateway.listen(address, loops, &stopped)?;
@@ -135,6 +136,8 @@ impl Gateway {
 
     fn listen(&mut self, address: SocketAddr, loops: usize, stopped: &watch::Receiver<bool>) -> Result<(), StartError> {
         let failed = |why| StartError::Listen { address, why };
+        // Sockets that share a port would share it with another gateway, too: only a free one is taken.
+        std::net::TcpListener::bind(address).map(drop).map_err(failed)?;
         let first = socket(address).map_err(failed)?;
         let bound = first.local_addr().map_err(failed)?;
         let mut listeners = vec![first];
@@ -163,20 +166,7 @@ impl Gateway {
         for (name, database) in &self.shared.databases {
             database.set_policy(policies.database(name).cloned());
         }
-        self.end_invalid();
-    }
-
-    /// Ends sessions whose account or database is no longer open to them.
-    pub fn end_invalid(&self) {
-        let shared = &self.shared;
-        shared.registry.end_where("57P01", "the session was ended: the account or its access was changed", |session| {
-            let opens = shared
-                .databases
-                .get(&session.database)
-                .and_then(|d| d.policy.load_full())
-                .is_some_and(|policy| policy.may_connect(&session.principal));
-            !opens || !postgres::still_valid(&shared.accounts, &session.principal)
-        });
+        end_invalid(&self.shared);
     }
 
     /// Reads the certificate and key again.
@@ -193,7 +183,8 @@ impl Gateway {
         if let Err(error) = self.shared.journal.check() {
             return Some(format!("the access log can't be written: {error}"));
         }
-        let away = self.shared.databases.values().find(|d| d.policy.load().is_some() && d.world.load().is_none());
+        // Sessions may go on with the catalog as it was last seen; new ones may find no server.
+        let away = self.shared.databases.values().find(|d| d.policy.load().is_some() && !d.trouble.load().is_empty());
         away.map(|d| format!("database {}: {}", d.settings.name, d.trouble.load()))
     }
 
@@ -240,6 +231,30 @@ fn client_tls(tls: &ClientTls) -> Result<Option<Arc<rustls::ServerConfig>>, TlsE
     match tls {
         ClientTls::Off => Ok(None),
         ClientTls::On { certificate, key, .. } => tls::server_config(certificate, key).map(Some),
+    }
+}
+
+/// Ends sessions whose account or database is no longer open to them.
+fn end_invalid(shared: &Shared) {
+    shared.registry.end_where("57P01", "the session was ended: the account or its access was changed", |session| {
+        let opens = shared
+            .databases
+            .get(&session.database)
+            .and_then(|d| d.policy.load_full())
+            .is_some_and(|policy| policy.may_connect(&session.principal));
+        !opens || !postgres::still_valid(&shared.accounts, &session.principal)
+    });
+}
+
+/// Ends the sessions of accounts that are disabled while they are open.
+async fn follow_accounts(shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
+    let mut changes = shared.accounts.changes();
+    loop {
+        tokio::select! {
+            changed = changes.changed() => if changed.is_err() { return },
+            _ = stopped.changed() => return,
+        }
+        end_invalid(&shared);
     }
 }
 
