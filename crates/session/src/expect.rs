@@ -127,15 +127,19 @@ impl Expect {
             (Expect::Parse { name: n, .. }, Target::Statement) => n == name,
             (Expect::Bind { portal, .. }, Target::Portal) => portal == name,
             (Expect::Close { target: t, name: n, .. }, _) => *t == target && n == name,
-            (Expect::Execute(e), _) => {
-                e.judgement.parts.iter().filter_map(|p| p.named.as_ref()).any(|named| match (named, target) {
-                    (Named::Prepare(n) | Named::Deallocate(Some(n)), Target::Statement) => n == name,
-                    (Named::Declare(n) | Named::Close(Some(n)), Target::Portal) => n == name,
-                    (Named::Deallocate(None), Target::Statement) | (Named::Close(None), Target::Portal) => true,
-                    _ => false,
-                })
-            }
+            (Expect::Execute(e), _) => text_changes(&e.judgement, target, name),
+            (Expect::Query(q), _) => text_changes(&q.judgement, target, name),
             _ => false,
         }
     }
+}
+
+fn text_changes(judgement: &Judgement, target: Target, name: &str) -> bool {
+    let named = judgement.parts.iter().filter_map(|part| part.named.as_ref());
+    named.into_iter().any(|named| match (named, target) {
+        (Named::Prepare(n) | Named::Deallocate(Some(n)), Target::Statement) => n == name,
+        (Named::Declare(n) | Named::Close(Some(n)), Target::Portal) => n == name,
+        (Named::Deallocate(None), Target::Statement) | (Named::Close(None), Target::Portal) => true,
+        _ => false,
+    })
 }

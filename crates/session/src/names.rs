@@ -74,9 +74,8 @@ impl Session {
             if target == Target::Portal && owed.ends_portals() {
                 return false;
             }
-            if owed.ends_batch() {
-                earlier_batch = true;
-            } else if owed.changes(target, name) {
+            earlier_batch |= owed.ends_batch();
+            if owed.changes(target, name) {
                 return !earlier_batch;
             }
         }

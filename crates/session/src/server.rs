@@ -10,7 +10,7 @@ use crate::{
     event::{Action, Column, EndReason, Formats, Log, Relay, ServerMessage, Target, Transaction},
     expect::{Execution, Expect, OwnStep, Query},
     judgement::{Judge, Judgement},
-    names::Prepared,
+    names::{Portal, Prepared},
     session::{Mode, Session, status},
 };
 
@@ -311,21 +311,10 @@ impl Session {
         match owed {
             // The unnamed statement is dropped before the new text is looked at.
             Expect::Parse { name, id, replaced } => self.restore(&name, id, replaced.filter(|_| !ran)),
-            Expect::Bind { portal, number, replaced, .. }
-                if self.names.portals.get(&portal).is_some_and(|p| p.number == number) =>
-            {
-                match replaced {
-                    Some(replaced) => drop(self.names.portals.insert(portal, *replaced)),
-                    None => drop(self.names.portals.remove(&portal)),
-                }
-            }
+            Expect::Bind { portal, number, replaced, .. } => self.restore_portal(&portal, number, replaced),
             Expect::Execute(e) if e.makes_names => self.unname(&e.judgement, 0),
             Expect::Close { name, statement: Some(s), .. } => self.restore(&name, 0, Some(s)),
-            Expect::Close { name, portal: Some(p), .. } => {
-                if !self.queue.iter().any(|later| later.changes(Target::Portal, &name)) {
-                    self.names.portals.entry(name).or_insert(*p);
-                }
-            }
+            Expect::Close { name, portal: Some(p), .. } => self.restore_portal(&name, 0, Some(p)),
             _ => {}
         }
     }
@@ -334,13 +323,6 @@ impl Session {
     /// failure of that message brings back.
     fn restore(&mut self, name: &str, id: u64, statement: Option<Box<Prepared>>) {
         let is = |found: Option<&Prepared>| found.map_or(0, |p| p.id) == id;
-        if is(self.names.statements.get(name)) {
-            match statement {
-                Some(statement) => drop(self.names.statements.insert(name.to_owned(), *statement)),
-                None => drop(self.names.statements.remove(name)),
-            }
-            return;
-        }
         for owed in &mut self.queue {
             let replaced = match owed {
                 Expect::Parse { name: n, replaced, .. } if n == name => replaced,
@@ -350,6 +332,34 @@ impl Session {
             if is(replaced.as_deref()) {
                 *replaced = statement;
                 return;
+            }
+        }
+        if is(self.names.statements.get(name)) {
+            match statement {
+                Some(statement) => drop(self.names.statements.insert(name.to_owned(), *statement)),
+                None => drop(self.names.statements.remove(name)),
+            }
+        }
+    }
+
+    /// The same for a portal and its number.
+    fn restore_portal(&mut self, name: &str, number: u64, portal: Option<Box<Portal>>) {
+        let is = |found: Option<&Portal>| found.map_or(0, |p| p.number) == number;
+        for owed in &mut self.queue {
+            let replaced = match owed {
+                Expect::Bind { portal: n, replaced, .. } if n == name => replaced,
+                Expect::Close { target: Target::Portal, name: n, portal, .. } if n == name => portal,
+                _ => continue,
+            };
+            if is(replaced.as_deref()) {
+                *replaced = portal;
+                return;
+            }
+        }
+        if is(self.names.portals.get(name)) {
+            match portal {
+                Some(portal) => drop(self.names.portals.insert(name.to_owned(), *portal)),
+                None => drop(self.names.portals.remove(name)),
             }
         }
     }
