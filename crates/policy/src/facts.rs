@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap, collections::BTreeSet, ops::Range};
 
-use querygate_record::{Effect, Facts, Position, Value, Verdict};
+use querygate_record::{Effect, Facts, Named, Position, Value, Verdict};
 use querygate_sql::statement::{ColumnId, Literal, Statement};
 
 use crate::{Bound, Decision, RoleView};
@@ -126,12 +126,17 @@ impl Bound {
     }
 
     /// Whether a literal of which no column is known may be one of a masked column's: the statement uses such a column beyond showing it, could
-    /// not be analysed, or holds something that can't be named, written by somebody from whom columns are masked.
+    /// not be analysed, hands values to a text that was prepared before, or holds something that can't be named, written by somebody from whom
+    /// columns are masked.
     fn hides_unknown(&self, statement: &Statement, view: &RoleView) -> bool {
         let used = statement.uses.iter().map(|u| u.column).chain(statement.writes.iter().map(|w| w.column));
         let masked = used.into_iter().any(|c| self.is_masked_from_somebody(c));
         let unanalysed = statement.unanalysed.is_some() && !self.columns.is_empty();
-        masked || unanalysed || (view.is_masked() && (!statement.opaque.is_empty() || statement.unanalysed.is_some()))
+        let executes = matches!(statement.named, Some(Named::Execute(_))) && !self.columns.is_empty();
+        masked
+            || unanalysed
+            || executes
+            || (view.is_masked() && (!statement.opaque.is_empty() || statement.unanalysed.is_some()))
     }
 }
 

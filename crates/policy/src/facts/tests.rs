@@ -48,6 +48,14 @@ fn literals_of_other_statements_stay() {
 }
 
 #[test]
+fn values_for_a_text_that_was_prepared_before_are_hashed() {
+    for role in ["agent", "dba"] {
+        let logged = facts("EXECUTE find('078-05-1120')", &[role]).text;
+        assert_eq!(logged, format!("EXECUTE find({})", hashed("078-05-1120")), "{role}");
+    }
+}
+
+#[test]
 fn inserted_values_are_hashed_column_by_column() {
     let text =
         "INSERT INTO customers (id, full_name, ssn, created_at) VALUES (900, 'Ann', '078-05-1120', '2026-01-01')";
