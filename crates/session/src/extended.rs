@@ -23,7 +23,7 @@ impl Session {
             return Step::Later;
         }
         let Some(judgement) = judge.judge(text) else { return Step::Later };
-        if !self.are_names_certain(&judgement) {
+        if !self.are_names_certain(&judgement) || !(name.is_empty() || self.is_certain(Target::Statement, name)) {
             self.drained(out);
             return Step::Later;
         }
