@@ -40,6 +40,8 @@ pub struct Setup {
     files: Vec<(String, String)>,
     environment: Vec<(String, String)>,
     without_tls_line: bool,
+    folders: Vec<String>,
+    inside: Vec<String>,
 }
 
 impl Setup {
@@ -105,6 +107,19 @@ impl Setup {
         self
     }
 
+    /// An empty folder beside the configuration.
+    pub fn folder(mut self, name: &str) -> Self {
+        self.folders.push(name.to_owned());
+        self
+    }
+
+    /// A program that becomes the gateway: it gets the gateway's command line after these arguments, in the folder of the configuration. It can
+    /// give the gateway a file system or limits of its own.
+    pub fn inside(mut self, program: &[&str]) -> Self {
+        self.inside = program.iter().map(|&argument| argument.to_owned()).collect();
+        self
+    }
+
     /// Writes everything into a new folder and starts the gateway there.
     pub fn start(self) -> Result<Gateway, Error> {
         let folder = lifeline::folder("gateway")?;
@@ -117,17 +132,21 @@ impl Setup {
         for (name, text) in &self.files {
             lifeline::write_private(&folder.path().join(name), text)?;
         }
+        for name in &self.folders {
+            fs::create_dir(folder.path().join(name)).map_err(Error::io("make a folder"))?;
+        }
         let mut tries = 0;
         loop {
             tries += 1;
             let ports = Ports::free()?;
             fs::write(folder.path().join("querygate.toml"), self.text(ports))
                 .map_err(Error::io("write the configuration"))?;
-            match serve(&binary, folder.path(), &self.environment, ports) {
+            match serve(&self.inside, command(&binary, folder.path(), &self.environment), folder.path(), ports) {
                 Err(Error::Failed { output, .. }) if output.contains("in use") && tries < START_TRIES => {}
                 Err(other) => return Err(other),
                 Ok(line) => {
-                    return Ok(Gateway { line: Some(line), folder, binary, environment: self.environment, ports });
+                    let Setup { environment, inside, .. } = self;
+                    return Ok(Gateway { line: Some(line), folder, binary, environment, inside, ports });
                 }
             }
         }
@@ -174,9 +193,15 @@ fn command(binary: &Path, folder: &Path, environment: &[(String, String)]) -> Co
     command
 }
 
-fn serve(binary: &Path, folder: &Path, environment: &[(String, String)], ports: Ports) -> Result<Lifeline, Error> {
-    let mut line =
-        Lifeline::spawn(command(binary, folder, environment).arg("serve"), &folder.join("log"), Signal::Kill)?;
+fn serve(inside: &[String], mut gateway: Command, folder: &Path, ports: Ports) -> Result<Lifeline, Error> {
+    gateway.arg("serve");
+    if let Some((program, arguments)) = inside.split_first() {
+        let mut wrapped = Command::new(program);
+        wrapped.current_dir(folder).args(arguments).arg(gateway.get_program()).args(gateway.get_args());
+        wrapped.envs(gateway.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        gateway = wrapped;
+    }
+    let mut line = Lifeline::spawn(&mut gateway, &folder.join("log"), Signal::Kill)?;
     line.wait_until("the start of the gateway", READY_LIMIT, READY_LOOK, |_| {
         get(ports.metrics, "/readyz").is_ok_and(|(status, _)| status == 200)
     })?;
@@ -205,6 +230,7 @@ pub struct Gateway {
     folder: TempDir,
     binary: PathBuf,
     environment: Vec<(String, String)>,
+    inside: Vec<String>,
     ports: Ports,
 }
 
@@ -290,7 +316,8 @@ impl Gateway {
     /// Starts a gateway that has ended again, with the same folder and the same ports.
     pub fn resume(&mut self) -> Result<(), Error> {
         if self.line.is_none() {
-            self.line = Some(serve(&self.binary, self.folder.path(), &self.environment, self.ports)?);
+            let gateway = command(&self.binary, self.folder.path(), &self.environment);
+            self.line = Some(serve(&self.inside, gateway, self.folder.path(), self.ports)?);
         }
         Ok(())
     }
