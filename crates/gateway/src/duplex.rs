@@ -78,7 +78,13 @@ impl Side {
         if self.ended {
             return Ok(false);
         }
-        // Buffers are lazy: an idle connection holds none.
+        // Buffers are lazy: an idle connection holds none, and looking whether there is something takes none.
+        if self.stream.poll_readable(cx)?.is_pending() {
+            if self.input.is_empty() {
+                self.input = BytesMut::new();
+            }
+            return Ok(false);
+        }
         self.input.reserve(if self.input.is_empty() { READ_BYTES_FIRST } else { READ_BYTES });
         match tokio_util::io::poll_read_buf(Pin::new(&mut self.stream), cx, &mut self.input) {
             Poll::Pending => {

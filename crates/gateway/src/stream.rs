@@ -27,6 +27,14 @@ impl Stream {
     pub fn is_tls(&self) -> bool {
         !matches!(self, Stream::Plain(_))
     }
+
+    /// Whether a read is worth a buffer. What TLS holds back is known only by reading.
+    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Stream::Plain(stream) => stream.poll_read_ready(cx),
+            Stream::Client(_) | Stream::Server(_) => Poll::Ready(Ok(())),
+        }
+    }
 }
 
 macro_rules! each {

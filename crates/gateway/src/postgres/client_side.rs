@@ -191,8 +191,11 @@ impl Driver {
             self.act(&[]);
             return false;
         }
-        let frame = self.io.client.input.split_to(length);
-        self.act(&frame);
+        // Taken out so that the frame can be borrowed while it is acted on.
+        let mut input = std::mem::take(&mut self.io.client.input);
+        self.act(input.get(..length).unwrap_or_default());
+        input.advance(length.min(input.len()));
+        self.io.client.input = input;
         true
     }
 
