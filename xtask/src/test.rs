@@ -140,7 +140,11 @@ fn unit(prepared: &Prepared) -> Result<(), Error> {
 /// Everything that starts a real server, but for the two worlds, which are a step of their own.
 fn servers(prepared: &Prepared) -> Result<(), Error> {
     let files = cache::entries(&environment::workspace().join("tests/tests"));
-    let names = files.iter().filter_map(|path| machine::file_name(path).strip_suffix(".rs"));
+    // A test is a file, or a folder with a `main.rs`.
+    let names = files.iter().filter_map(|path| match path.join("main.rs").exists() {
+        true => Some(machine::file_name(path)),
+        false => machine::file_name(path).strip_suffix(".rs"),
+    });
     let mut command = vec!["test", "--workspace", "--locked", "--no-fail-fast"];
     command.extend(names.filter(|name| !["edges", "two_worlds"].contains(name)).flat_map(|name| ["--test", name]));
     cargo(prepared, &command)
