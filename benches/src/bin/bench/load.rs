@@ -4,7 +4,7 @@
 use std::{
     env, fs,
     fs::File,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -28,6 +28,10 @@ const LOOK: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_secs(60);
 /// What is left out at both ends of a run: clients come and go then.
 const EDGE: Duration = Duration::from_millis(200);
+/// A run that gave nothing (all of its time went into log-ins) is made again and longer, this often.
+const TRIES: u64 = 3;
+/// pgbench's time counts from before its clients log in: a second more for so many of them.
+const LOGINS_PER_SECOND: usize = 32;
 /// What `pgbench -S` runs. Given as a script, since pgbench first looks its tables up in the catalog when it runs one of its own.
 const SCRIPT: &str = "\\set aid random(1, 100000 * :scale)\nSELECT abalance FROM pgbench_accounts WHERE aid = :aid;\n";
 
@@ -75,6 +79,16 @@ pub fn warm(target: &Target) -> Result<(), Error> {
 
 /// Puts a load on a place.
 pub fn measure(stand: &Stand, place: Place, load: Load, seconds: u64) -> Result<Sample, Error> {
+    let mut tries = 1;
+    loop {
+        match run(stand, place, load, seconds * tries) {
+            Err(Error::Empty(_)) if tries < TRIES => tries += 1,
+            measured => return measured,
+        }
+    }
+}
+
+fn run(stand: &Stand, place: Place, load: Load, seconds: u64) -> Result<Sample, Error> {
     let masked = usize::from(place == Place::Masked);
     let target = stand.target(place, masked);
     let folder = stand.folder.path().join("pgbench");
@@ -86,6 +100,7 @@ pub fn measure(stand: &Stand, place: Place, load: Load, seconds: u64) -> Result<
     command.args(["--file", &script.display().to_string(), "--scale", SCALE, "--log"]);
     command.args(["--log-prefix", &folder.join("log").display().to_string()]);
     command.args(["--protocol", load.protocol.name(), "--client", &load.clients.to_string()]);
+    let seconds = seconds + load.clients.div_ceil(LOGINS_PER_SECOND) as u64;
     command.args(["--jobs", &load.clients.min(2).to_string(), "--time", &seconds.to_string()]);
     command.stderr(File::create(&words).map_err(Error::io("make a file"))?);
     let child = command.spawn().map_err(Error::io("start pgbench"))?;
@@ -131,7 +146,7 @@ fn transactions(folder: &Path) -> Result<Vec<Transaction>, Error> {
     Ok(all)
 }
 
-fn is_log(path: &PathBuf) -> bool {
+fn is_log(path: &Path) -> bool {
     path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("log."))
 }
 
