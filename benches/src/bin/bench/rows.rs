@@ -68,6 +68,9 @@ struct Counter {
     /// Bytes of the present frame's body that are still to come.
     body: usize,
     rows: u64,
+    /// The present or last frame is ReadyForQuery.
+    closing: bool,
+    /// ReadyForQuery is in to its last byte.
     ready: bool,
 }
 
@@ -77,6 +80,7 @@ impl Counter {
             let skipped = self.body.min(bytes.len());
             self.body -= skipped;
             bytes = bytes.get(skipped..).unwrap_or_default();
+            self.ready = self.closing && self.body == 0;
             let wanted = (HEADER - self.header.len()).min(bytes.len());
             let (head, rest) = bytes.split_at(wanted);
             self.header.extend_from_slice(head);
@@ -84,7 +88,8 @@ impl Counter {
             if let [kind, a, b, c, d] = *self.header.as_slice() {
                 self.body = (u32::from_be_bytes([a, b, c, d]) as usize).saturating_sub(HEADER - 1);
                 self.rows += u64::from(kind == b'D');
-                self.ready = kind == b'Z';
+                self.closing = kind == b'Z';
+                self.ready = false;
                 self.header.clear();
             }
         }
