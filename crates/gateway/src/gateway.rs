@@ -306,6 +306,7 @@ async fn accept(parts: LoopParts, listener: std::net::TcpListener, mut stopped: 
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "a listener can't be used"),
     };
+    let mut queued = 0;
     let mut lazy = interval(LAZY_FLUSH);
     lazy.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -319,8 +320,14 @@ async fn accept(parts: LoopParts, listener: std::net::TcpListener, mut stopped: 
                     sleep(ACCEPT_PAUSE).await;
                 }
             },
-            // Failures are told to whoever needs the log next.
-            _ = lazy.tick() => drop(parts.log.flush()),
+            _ = lazy.tick() => {
+                // The gauge is the sum over all loops: each adds what its own part changed by.
+                let pending = i64::try_from(parts.log.pending()).unwrap_or(i64::MAX);
+                parts.shared.metrics.log_queue.add(pending - queued);
+                queued = pending;
+                // Failures are told to whoever needs the log next.
+                let _ = parts.log.flush();
+            }
             _ = stopped.changed() => {
                 let _ = parts.log.flush();
                 return;

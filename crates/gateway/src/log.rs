@@ -129,6 +129,11 @@ impl LoopLog {
         Ok(())
     }
 
+    /// Bytes of entries that wait to be appended; they stay while the log can't be written.
+    pub fn pending(&self) -> usize {
+        self.chain.borrow().pending()
+    }
+
     /// Appends what is pending. What is pushed from now on belongs to another turn, even if nothing was pending: it is not in the log before that
     /// turn's flush.
     pub fn flush(&self) -> Result<(), LogAway> {

@@ -44,10 +44,12 @@ fn a_full_disk_stops_traffic_with_a_clear_error_and_room_lets_it_go_on() -> Resu
     assert_eq!(stage.truth(&format!("SELECT count(*) FROM orders WHERE id = {number}")), "0", "it ran unlogged");
     assert_eq!(stage.gateway.page("/readyz")?.0, 503);
     assert_eq!(stage.gateway.page("/healthz")?.0, 200);
+    eventually("entries that wait", || stage.metric("querygate_log_queue_bytes") > 0.0);
 
     fs::remove_file(&filler).unwrap();
     eventually("recovery", || write(&stage, number).is_ok_and(|answer| answer.is_empty()));
     eventually("readiness", || stage.gateway.page("/readyz").is_ok_and(|(status, _)| status == 200));
+    eventually("an empty queue", || stage.metric("querygate_log_queue_bytes") == 0.0);
     assert_eq!(rows(&stage.client("agent")?.query("SELECT id FROM orders WHERE id = 1")?), "1");
     Ok(())
 }
