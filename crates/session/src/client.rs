@@ -33,17 +33,17 @@ impl Session {
             return Step::Later;
         }
         if let Mode::Skipping { poison } = self.mode {
-            return self.skip(message, poison, out);
+            return self.skip(message, poison, now_ns, out);
         }
         if self.copy_in {
-            return self.copy_message(message, out);
+            return self.copy_message(message, now_ns, out);
         }
         if self.waits_for_copy(message) {
             return Step::Later;
         }
         match message {
             ClientMessage::Query { text } => self.query(text, judge, now_ns, out),
-            ClientMessage::Parse { name, text } => self.parse(name, text, judge, out),
+            ClientMessage::Parse { name, text } => self.parse(name, text, judge, now_ns, out),
             ClientMessage::Bind { .. } => self.bind(message, judge, now_ns, out),
             ClientMessage::Describe(target, name) => self.describe(target, name, out),
             ClientMessage::Execute { portal } => self.execute(portal, judge, now_ns, out),
@@ -63,10 +63,10 @@ impl Session {
                 if !self.drained(out) {
                     return Step::Later;
                 }
-                self.answer_query(refuse::too_long(limit), out)
+                self.answer_query(refuse::too_long(limit), now_ns, out)
             }
             ClientMessage::TooLong { limit, query: false } => self.fail(refuse::too_long(limit), out),
-            ClientMessage::Unsupported { what, query: true } => self.unsupported(what, out),
+            ClientMessage::Unsupported { what, query: true } => self.unsupported(what, now_ns, out),
             ClientMessage::Unsupported { what, query: false } => self.fail(refuse::unsupported(what), out),
         }
     }
@@ -77,11 +77,11 @@ impl Session {
             Mode::Held(_) => match self.hold_step(now_ns, out) {
                 HoldStep::Wait => return Step::Later,
                 HoldStep::Run(number) => Some(number),
-                HoldStep::Refuse(report) => return self.answer_query(report, out),
+                HoldStep::Refuse(report) => return self.answer_query(report, now_ns, out),
             },
             Mode::Skipping { .. } => None,
         };
-        if approved.is_none() && !(self.drained(out) && self.settings_known(out)) {
+        if approved.is_none() && !(self.drained(out) && self.settings_known(now_ns, out)) {
             return Step::Later;
         }
         let Some(judgement) = judge.judge(text) else { return self.again(approved) };
@@ -89,23 +89,23 @@ impl Session {
             Ok(resolved) => resolved,
             Err(report) => {
                 self.end_approved(approved, &report, now_ns, out);
-                return self.answer_query(report, out);
+                return self.answer_query(report, now_ns, out);
             }
         };
         if let Some(report) = refuse::report(&judgement) {
             self.log_refused(&judgement, approved, &report, now_ns, out);
-            return self.answer_query(report, out);
+            return self.answer_query(report, now_ns, out);
         }
         if judgement.verdict == Verdict::Approve && approved.is_none() {
             return match self.hold(&judgement, Vec::new(), now_ns, out) {
                 Ok(()) => Step::Later,
                 Err(report) => {
                     self.log_refused(&judgement, None, &report, now_ns, out);
-                    self.answer_query(report, out)
+                    self.answer_query(report, now_ns, out)
                 }
             };
         }
-        if approved.is_none() && !self.copy_probed(&judgement, &masks, out) {
+        if approved.is_none() && !self.copy_probed(&judgement, &masks, now_ns, out) {
             return Step::Later;
         }
         self.run_query(judgement, masks, approved, now_ns, out)
@@ -263,7 +263,13 @@ impl Session {
     }
 
     /// True when the columns that a COPY will send need no check or have passed it.
-    fn copy_probed(&mut self, judgement: &Arc<Judgement>, masks: &[Arc<MaskPlan>], out: &mut Vec<Action>) -> bool {
+    fn copy_probed(
+        &mut self,
+        judgement: &Arc<Judgement>,
+        masks: &[Arc<MaskPlan>],
+        now_ns: i64,
+        out: &mut Vec<Action>,
+    ) -> bool {
         let probe = judgement.parts.iter().zip(masks).find_map(|(part, plan)| {
             part.copy_probe.clone().filter(|_| !plan.masked_columns.is_empty()).map(|text| (text, plan.clone()))
         });
@@ -272,18 +278,18 @@ impl Session {
             return true;
         }
         self.probed = true;
-        out.push(Action::Log { number: 0, entry: Log::Own("describe the columns of a COPY"), durable: false });
-        self.inject(Injected::Probe(text), [Expect::Probe(OwnStep::Parse, plan)], out);
+        let own = self.own("describe the columns of a COPY", now_ns, out);
+        self.inject(Injected::Probe(text), [Expect::Probe(OwnStep::Parse, plan, own)], out);
         self.inject(Injected::Sync, [Expect::Sync { own: true }], out);
         false
     }
 
     /// Answers a query that does not run. What an open pipeline has executed fails with it, as the server's own error would do.
-    fn answer_query(&mut self, report: Report, out: &mut Vec<Action>) -> Step {
+    fn answer_query(&mut self, report: Report, now_ns: i64, out: &mut Vec<Action>) -> Step {
         self.probed = false;
         out.push(Action::Tell(ClientReply::Error(report)));
         if self.batch.open {
-            self.end_batch(self.batch.executed && self.transaction == Transaction::Idle, out);
+            self.end_batch(self.batch.executed && self.transaction == Transaction::Idle, now_ns, out);
         } else {
             out.push(Action::Tell(ClientReply::Ready(self.transaction)));
         }
@@ -291,10 +297,10 @@ impl Session {
     }
 
     /// Sends the Sync that ends an open batch; `poison` makes its implicit transaction fail.
-    pub(crate) fn end_batch(&mut self, poison: bool, out: &mut Vec<Action>) {
+    pub(crate) fn end_batch(&mut self, poison: bool, now_ns: i64, out: &mut Vec<Action>) {
         if poison {
-            out.push(Action::Log { number: 0, entry: Log::Own("fail the implicit transaction"), durable: false });
-            self.inject(Injected::Poison, [Expect::Poison], out);
+            let own = self.own("fail the implicit transaction", now_ns, out);
+            self.inject(Injected::Poison, [Expect::Poison(own)], out);
         }
         self.inject(Injected::Sync, [Expect::Sync { own: false }], out);
     }
@@ -325,11 +331,11 @@ impl Session {
         self.log_end(number, outcome, now_ns, now_ns, out);
     }
 
-    fn unsupported(&mut self, what: &'static str, out: &mut Vec<Action>) -> Step {
+    fn unsupported(&mut self, what: &'static str, now_ns: i64, out: &mut Vec<Action>) -> Step {
         if !self.drained(out) {
             return Step::Later;
         }
-        self.answer_query(refuse::unsupported(what), out)
+        self.answer_query(refuse::unsupported(what), now_ns, out)
     }
 }
 

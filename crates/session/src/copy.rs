@@ -5,7 +5,7 @@ use querygate_record::{Copy, CopyDirection};
 
 use crate::{
     client::forward,
-    event::{Action, ClientMessage, Injected, Log, Relay, ServerMessage, Step},
+    event::{Action, ClientMessage, Injected, Relay, ServerMessage, Step},
     expect::Expect,
     judgement::Part,
     session::Session,
@@ -13,7 +13,7 @@ use crate::{
 
 impl Session {
     /// A message that arrives while the server reads COPY data.
-    pub(crate) fn copy_message(&mut self, message: ClientMessage<'_>, out: &mut Vec<Action>) -> Step {
+    pub(crate) fn copy_message(&mut self, message: ClientMessage<'_>, now_ns: i64, out: &mut Vec<Action>) -> Step {
         match message {
             ClientMessage::CopyData => forward(out),
             ClientMessage::CopyDone | ClientMessage::CopyFail => {
@@ -22,7 +22,7 @@ impl Session {
             }
             // Should the server just have failed the COPY, it would heed them: so it does not see them.
             ClientMessage::Flush | ClientMessage::Sync => Step::Taken,
-            _ => self.fail_copy(out),
+            _ => self.fail_copy(now_ns, out),
         }
     }
 
@@ -37,9 +37,9 @@ impl Session {
 
     /// Lets the server fail the COPY, as the client's message would have. That message itself is not sent: should the COPY have
     /// failed already, the server would run it. A portal that can't exist does nothing either way.
-    fn fail_copy(&mut self, out: &mut Vec<Action>) -> Step {
+    fn fail_copy(&mut self, now_ns: i64, out: &mut Vec<Action>) -> Step {
         self.copy_in = false;
-        out.push(Action::Log { number: 0, entry: Log::Own("fail a COPY that was broken off"), durable: false });
+        self.failing_copy = Some(self.own("fail a COPY that was broken off", now_ns, out));
         out.push(Action::Inject(Injected::Poison));
         if matches!(self.queue.front(), Some(Expect::Query(_))) {
             out.push(Action::Inject(Injected::Sync));

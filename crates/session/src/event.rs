@@ -259,6 +259,8 @@ pub enum Log {
     End(Box<Outcome>),
     /// The gateway's own statement.
     Own(&'static str),
+    /// The end of one of those.
+    OwnEnd(Box<Outcome>),
     /// Anything else.
     Other(Event),
 }

@@ -10,6 +10,7 @@ use crate::{
     event::{Formats, Target},
     judgement::Judgement,
     names::{Portal, Prepared},
+    session::Own,
 };
 
 /// A reply that is owed.
@@ -30,11 +31,11 @@ pub(crate) enum Expect {
     /// ReadyForQuery.
     Sync { own: bool },
     /// The error that fails an implicit transaction.
-    Poison,
+    Poison(Own),
     /// The replies to the settings query: what is still to come.
-    Settings(OwnStep),
+    Settings(OwnStep, Own),
     /// The replies to a COPY's probe.
-    Probe(OwnStep, Arc<MaskPlan>),
+    Probe(OwnStep, Arc<MaskPlan>, Own),
 }
 
 /// A portal that runs.
@@ -85,6 +86,14 @@ pub(crate) enum OwnStep {
 }
 
 impl Expect {
+    /// The gateway's own statement that it answers.
+    pub(crate) fn own(&self) -> Option<Own> {
+        match self {
+            Expect::Poison(own) | Expect::Settings(_, own) | Expect::Probe(_, _, own) => Some(*own),
+            _ => None,
+        }
+    }
+
     /// Whether ReadyForQuery ends it.
     pub(crate) fn ends_batch(&self) -> bool {
         matches!(self, Expect::Query(_) | Expect::Sync { .. })

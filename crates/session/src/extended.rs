@@ -18,8 +18,15 @@ use crate::{
 };
 
 impl Session {
-    pub(crate) fn parse(&mut self, name: &str, text: &str, judge: &mut dyn Judge, out: &mut Vec<Action>) -> Step {
-        if !self.settings_known(out) {
+    pub(crate) fn parse(
+        &mut self,
+        name: &str,
+        text: &str,
+        judge: &mut dyn Judge,
+        now_ns: i64,
+        out: &mut Vec<Action>,
+    ) -> Step {
+        if !self.settings_known(now_ns, out) {
             return Step::Later;
         }
         let Some(judgement) = judge.judge(text) else { return Step::Later };
@@ -40,7 +47,7 @@ impl Session {
         if judgement.verdict == Verdict::Block
             && let Some(report) = refuse::report(&judgement)
         {
-            return self.fail_logged(&judgement, None, report, out);
+            return self.fail_logged(&judgement, None, report, now_ns, out);
         }
         out.push(Action::Log { number: 0, entry: Log::Prepare(judgement.clone()), durable: false });
         match &judgement.rewritten {
@@ -87,7 +94,7 @@ impl Session {
             },
             Mode::Skipping { .. } => None,
         };
-        if approved.is_none() && !self.settings_known(out) {
+        if approved.is_none() && !self.settings_known(now_ns, out) {
             return Step::Later;
         }
         if !self.is_certain(Target::Statement, statement) {
@@ -112,7 +119,7 @@ impl Session {
             Err(report) => return self.fail_approved(approved, report, now_ns, out),
         }
         if let Some(report) = refuse::report(&prepared.judgement) {
-            return self.fail_logged(&prepared.judgement, approved, report, out);
+            return self.fail_logged(&prepared.judgement, approved, report, now_ns, out);
         }
         if !portal.is_empty() && self.names.portals.get(portal).is_some_and(|p| !p.ended) {
             return self.fail_approved(approved, refuse::duplicate_portal(portal), now_ns, out);
@@ -125,7 +132,7 @@ impl Session {
             }
             return match self.hold(&prepared.judgement, logged, now_ns, out) {
                 Ok(()) => Step::Later,
-                Err(report) => self.fail_logged(&prepared.judgement, None, report, out),
+                Err(report) => self.fail_logged(&prepared.judgement, None, report, now_ns, out),
             };
         }
         if !prepared.described {
@@ -231,7 +238,7 @@ impl Session {
             return Step::Later;
         }
         // Values are rendered under the settings of now, not of Bind.
-        if !self.settings_known(out) {
+        if !self.settings_known(now_ns, out) {
             return Step::Later;
         }
         let Some(found) = self.names.portals.get(portal).filter(|p| !p.uncertain).cloned() else {
@@ -315,6 +322,7 @@ impl Session {
         judgement: &Arc<Judgement>,
         held: Option<u64>,
         report: Report,
+        now_ns: i64,
         out: &mut Vec<Action>,
     ) -> Step {
         if !self.drained(out) {
@@ -323,12 +331,18 @@ impl Session {
             }
             return Step::Later;
         }
-        self.log_refused(judgement, held, &report, 0, out);
+        self.log_refused(judgement, held, &report, now_ns, out);
         self.fail(report, out)
     }
 
     /// After an error: everything is dropped until Sync, as the server does.
-    pub(crate) fn skip(&mut self, message: ClientMessage<'_>, poison: bool, out: &mut Vec<Action>) -> Step {
+    pub(crate) fn skip(
+        &mut self,
+        message: ClientMessage<'_>,
+        poison: bool,
+        now_ns: i64,
+        out: &mut Vec<Action>,
+    ) -> Step {
         if !matches!(message, ClientMessage::Sync) {
             return Step::Taken;
         }
@@ -336,7 +350,7 @@ impl Session {
             return Step::Later;
         }
         self.mode = Mode::Ready;
-        self.end_batch(poison, out);
+        self.end_batch(poison, now_ns, out);
         Step::Taken
     }
 }

@@ -64,8 +64,13 @@ impl Session {
         if let Some(number) = self.approved.take() {
             self.log_end(number, status(why), now_ns, now_ns, out);
         }
+        if let Some(own) = self.failing_copy.take() {
+            Session::own_ended(own, status(why), now_ns, out);
+        }
         for owed in std::mem::take(&mut self.queue) {
-            if let Expect::Query(q) = owed {
+            if let Some(own) = owed.own() {
+                Session::own_ended(own, status(why), now_ns, out);
+            } else if let Expect::Query(q) = owed {
                 self.log_end(q.number, status(why), q.started_ns, now_ns, out);
             }
         }

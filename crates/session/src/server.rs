@@ -11,7 +11,7 @@ use crate::{
     expect::{Execution, Expect, OwnStep, Query},
     judgement::{Judge, Judgement},
     names::{Portal, Prepared},
-    session::{Mode, Session, status},
+    session::{Mode, Own, Session, status},
 };
 
 impl Session {
@@ -48,15 +48,15 @@ impl Session {
                 self.ready(transaction, judge, now_ns, out);
                 if own { Relay::Swallow } else { Relay::Pass }
             }
-            (Expect::Settings(step), message) => self.settings_reply(step, message, judge, out),
-            (Expect::Probe(step, masks), message) => self.probe_reply(step, masks, message, out),
+            (Expect::Settings(step, own), message) => self.settings_reply((step, own), message, judge, now_ns, out),
+            (Expect::Probe(step, masks, own), message) => self.probe_reply((step, masks, own), message, now_ns, out),
             _ => self.unexpected("a message out of its turn", out),
         }
     }
 
     /// Whether the next row answers the gateway's own question and must be handed over as a message.
     pub fn wants_row(&self) -> bool {
-        matches!(self.queue.front(), Some(Expect::Settings(OwnStep::Row)))
+        matches!(self.queue.front(), Some(Expect::Settings(OwnStep::Row, _)))
     }
 
     fn execute_reply(
@@ -257,6 +257,9 @@ impl Session {
     }
 
     fn failed(&mut self, code: &str, masked: bool, now_ns: i64, out: &mut Vec<Action>) -> Relay {
+        if let Some(own) = self.failing_copy.take() {
+            Session::own_ended(own, Outcome { code: code.to_owned(), ..status("error") }, now_ns, out);
+        }
         let relay = match self.queue.front_mut() {
             None => return self.unexpected("an error that answers nothing", out),
             Some(Expect::Query(query)) => {
@@ -265,12 +268,12 @@ impl Session {
                 self.copy_in = false;
                 return if canonical { Relay::Canonical } else { Relay::Pass };
             }
-            Some(Expect::Poison | Expect::Probe(..)) => Relay::Swallow,
+            Some(Expect::Poison(_) | Expect::Probe(..)) => Relay::Swallow,
             // A deferred constraint fails at Sync: ReadyForQuery still comes.
             Some(Expect::Sync { own }) => {
                 return if *own { Relay::Swallow } else { self.diagnostics(masked) };
             }
-            Some(Expect::Settings(_)) => return self.unexpected("the tracked settings could not be read", out),
+            Some(Expect::Settings(..)) => return self.unexpected("the tracked settings could not be read", out),
             Some(_) => self.diagnostics(masked),
         };
         self.skip_to_sync(code, now_ns, out);
@@ -302,7 +305,7 @@ impl Session {
         match owed {
             Expect::Bind { number, .. } => self.end_open(*number, outcome, now_ns, out),
             Expect::Execute(e) => self.end_open(e.number, outcome, now_ns, out),
-            _ => {}
+            owed => owed.own().into_iter().for_each(|own| Session::own_ended(own, outcome.clone(), now_ns, out)),
         }
     }
 
@@ -366,9 +369,10 @@ impl Session {
 
     fn settings_reply(
         &mut self,
-        step: OwnStep,
+        (step, own): (OwnStep, Own),
         message: ServerMessage<'_>,
         judge: &mut dyn Judge,
+        now_ns: i64,
         out: &mut Vec<Action>,
     ) -> Relay {
         let next = match (step, message) {
@@ -379,19 +383,20 @@ impl Session {
             (OwnStep::ClosePortal, ServerMessage::CloseComplete) => OwnStep::Close,
             (OwnStep::Close, ServerMessage::CloseComplete) => {
                 self.settings_asked = false;
+                Session::own_ended(own, status("ok"), now_ns, out);
                 return Relay::Swallow;
             }
             _ => return self.unexpected("the tracked settings could not be read", out),
         };
-        self.queue.push_front(Expect::Settings(next));
+        self.queue.push_front(Expect::Settings(next, own));
         Relay::Swallow
     }
 
     fn probe_reply(
         &mut self,
-        step: OwnStep,
-        masks: Arc<MaskPlan>,
+        (step, masks, own): (OwnStep, Arc<MaskPlan>, Own),
         message: ServerMessage<'_>,
+        now_ns: i64,
         out: &mut Vec<Action>,
     ) -> Relay {
         let next = match (step, message) {
@@ -401,10 +406,13 @@ impl Session {
                 self.cross_check(columns, &masks, out);
                 OwnStep::Close
             }
-            (OwnStep::Close, ServerMessage::CloseComplete) => return Relay::Swallow,
+            (OwnStep::Close, ServerMessage::CloseComplete) => {
+                Session::own_ended(own, status("ok"), now_ns, out);
+                return Relay::Swallow;
+            }
             _ => return self.unexpected("the columns of a COPY could not be described", out),
         };
-        self.queue.push_front(Expect::Probe(next, masks));
+        self.queue.push_front(Expect::Probe(next, masks, own));
         Relay::Swallow
     }
 }

@@ -40,6 +40,10 @@ pub struct Session {
     /// A COPY was sent that may yet ask for data.
     pub(crate) copy_owed: bool,
     pub(crate) last_number: u64,
+    /// How many of the numbers are of the gateway's own statements.
+    own_numbers: u64,
+    /// The gateway's own message that is failing a COPY.
+    pub(crate) failing_copy: Option<Own>,
     pub(crate) last_prepared: u64,
     /// Bound statements whose end is not logged yet, by number.
     pub(crate) open: BTreeMap<u64, Open>,
@@ -73,6 +77,13 @@ pub(crate) struct Batch {
     pub(crate) executed: bool,
     /// A Flush is behind the last of it.
     pub(crate) flushed: bool,
+}
+
+/// One of the gateway's own statements, until its end is logged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Own {
+    number: u64,
+    started_ns: i64,
 }
 
 /// What went to the client since the last statement's end.
@@ -129,7 +140,7 @@ impl Session {
                 Some(masks) => Rows::Planned(masks, &q.formats),
                 None => Rows::Unexpected,
             },
-            Some(Expect::Settings(OwnStep::Row)) => Rows::Own,
+            Some(Expect::Settings(OwnStep::Row, _)) => Rows::Own,
             _ => Rows::Unexpected,
         }
     }
@@ -143,7 +154,7 @@ impl Session {
             Some(Expect::Query(q)) => q.masks.iter().any(|m| m.canonical_errors),
             Some(Expect::Parse { .. } | Expect::Describe { .. } | Expect::Close { .. }) => false,
             // Deferred constraints and triggers speak at COMMIT, which Sync may be.
-            Some(Expect::Sync { .. } | Expect::Poison | Expect::Settings(_) | Expect::Probe(..)) | None => masked,
+            Some(Expect::Sync { .. } | Expect::Poison(_) | Expect::Settings(..) | Expect::Probe(..)) | None => masked,
         };
         if canonical { Relay::Canonical } else { Relay::Pass }
     }
@@ -172,7 +183,7 @@ impl Session {
         } else {
             Activity::InTransaction
         };
-        (activity, self.last_number)
+        (activity, self.last_number - self.own_numbers)
     }
 
     /// The format and direction of the COPY that answers now.
@@ -240,7 +251,7 @@ impl Session {
 
     /// True once the tracked settings are known; else asks for them. A failed transaction can't be asked: there the server refuses
     /// everything but its end, so an outdated setting decides nothing.
-    pub(crate) fn settings_known(&mut self, out: &mut Vec<Action>) -> bool {
+    pub(crate) fn settings_known(&mut self, now_ns: i64, out: &mut Vec<Action>) -> bool {
         if self.settings_asked {
             return false;
         }
@@ -256,15 +267,29 @@ impl Session {
         }
         self.settings_stale = false;
         self.settings_asked = true;
-        out.push(Action::Log { number: 0, entry: Log::Own("read the tracked settings back"), durable: false });
+        let own = self.own("read the tracked settings back", now_ns, out);
         let in_batch = self.batch.open;
-        self.inject(Injected::ReadSettings, [Expect::Settings(OwnStep::Parse)], out);
+        self.inject(Injected::ReadSettings, [Expect::Settings(OwnStep::Parse, own)], out);
         if in_batch {
             self.inject(Injected::Flush, [], out);
         } else {
             self.inject(Injected::Sync, [Expect::Sync { own: true }], out);
         }
         false
+    }
+
+    /// Begins one of the gateway's own statements.
+    pub(crate) fn own(&mut self, what: &'static str, now_ns: i64, out: &mut Vec<Action>) -> Own {
+        self.own_numbers += 1;
+        let number = self.next_number();
+        out.push(Action::Log { number, entry: Log::Own(what), durable: false });
+        Own { number, started_ns: now_ns }
+    }
+
+    /// Ends one of the gateway's own statements.
+    pub(crate) fn own_ended(own: Own, outcome: Outcome, now_ns: i64, out: &mut Vec<Action>) {
+        let outcome = Outcome { duration_ns: elapsed(own.started_ns, now_ns), ..outcome };
+        out.push(Action::Log { number: own.number, entry: Log::OwnEnd(Box::new(outcome)), durable: false });
     }
 
     /// The end entry of a statement, with what was counted since the last one.
@@ -280,7 +305,7 @@ impl Session {
         outcome.rows = outcome.rows.max(counted.rows);
         outcome.bytes = counted.bytes;
         outcome.masked_fields = counted.masked_fields;
-        outcome.duration_ns = u64::try_from(now_ns.saturating_sub(started_ns)).unwrap_or(0);
+        outcome.duration_ns = elapsed(started_ns, now_ns);
         out.push(Action::Log { number, entry: Log::End(Box::new(outcome)), durable: false });
     }
 
@@ -303,6 +328,10 @@ impl Session {
         out.push(Action::End(EndReason::Unexpected { detail: what.to_owned() }));
         Relay::Swallow
     }
+}
+
+fn elapsed(started_ns: i64, now_ns: i64) -> u64 {
+    u64::try_from(now_ns.saturating_sub(started_ns)).unwrap_or(0)
 }
 
 pub(crate) fn status(status: &str) -> Outcome {

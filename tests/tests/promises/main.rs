@@ -16,6 +16,7 @@ mod durability;
 mod full_disk;
 mod limits;
 mod metrics;
+mod own_statements;
 mod reload;
 mod secrets;
 mod stage;

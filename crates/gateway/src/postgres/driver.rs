@@ -311,6 +311,10 @@ impl Driver {
                     querygate_record::Facts { text: what.to_owned(), rule: "gateway".to_owned(), ..Default::default() };
                 Event::Begin { facts: self.log.facts(&facts, &std::sync::OnceLock::new(), time), values: Vec::new() }
             }
+            Log::OwnEnd(outcome) => {
+                (origin, needed) = (Origin::Gateway, false);
+                Event::End(outcome)
+            }
             Log::Other(event) => event,
         };
         let turn = self.log.push(Some(self.id), number, origin, event, time);

@@ -268,10 +268,16 @@ impl World {
 
     fn ends_once(&self) {
         let mut open = BTreeMap::new();
-        for (number, entry) in self.logged.iter().filter(|(number, _)| *number > 0) {
+        for (number, entry) in
+            self.logged.iter().filter(|(number, entry)| *number > 0 || matches!(entry, Log::Own(_) | Log::OwnEnd(_)))
+        {
             match entry {
-                Log::Begin(..) => assert!(open.insert(*number, true).is_none(), "{number} begins twice"),
-                Log::End(_) => assert_eq!(open.insert(*number, false), Some(true), "{number} ends twice"),
+                Log::Begin(..) | Log::Own(_) => {
+                    assert!(open.insert(*number, true).is_none(), "{number} begins twice");
+                }
+                Log::End(_) | Log::OwnEnd(_) => {
+                    assert_eq!(open.insert(*number, false), Some(true), "{number} ends twice")
+                }
                 _ => {}
             }
         }
@@ -283,7 +289,7 @@ fn short(entry: &Log) -> String {
     match entry {
         Log::Begin(judgement, _) => format!("begin {}", judgement.text),
         Log::Prepare(judgement) => format!("prepare {}", judgement.text),
-        Log::End(outcome) => format!("end {} {}", outcome.status, outcome.code),
+        Log::End(outcome) | Log::OwnEnd(outcome) => format!("end {} {}", outcome.status, outcome.code),
         other => format!("{other:?}"),
     }
 }
