@@ -126,6 +126,9 @@ pub struct ColumnUse {
     pub position: Option<Position>,
 }
 
+/// The construct of columns whose sizes and statistics an EXPLAIN shows, whether the statement names them or not.
+pub const EXPLAINED_SIZES: &str = "EXPLAIN with costs";
+
 /// A construct whose reads can't be named.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opaque {

@@ -13,6 +13,7 @@ mod approvals;
 mod bad_input;
 mod cross_check;
 mod durability;
+mod explained;
 mod full_disk;
 mod limits;
 mod metrics;

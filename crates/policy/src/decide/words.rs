@@ -1,7 +1,7 @@
 //! What a client is told. Each text says what is refused and why; each hint what would pass, so that an agent can act on it.
 
 use querygate_record::{Effect, Position, Verdict};
-use querygate_sql::statement::{self, ColumnUse, Opaque, Statement, Write};
+use querygate_sql::statement::{self, ColumnUse, EXPLAINED_SIZES, Opaque, Statement, Write};
 
 use super::{effects::Item, is_system};
 use crate::{Refusal, RefusalKind, bind::RefusedTable, file::Rule};
@@ -100,6 +100,10 @@ pub(super) fn masked_use(statement: &Statement, used: &ColumnUse, name: &str) ->
         hint: match statement.tag {
             "SELECT" | "UPDATE" | "DELETE" | "INSERT" | "MERGE" => {
                 format!("select {column} as a plain result column, or leave it out of {construct}")
+            }
+            _ if *used.construct == *EXPLAINED_SIZES => {
+                "write EXPLAIN (COSTS OFF), without BUFFERS and MEMORY: the rest comes from the sizes of stored values"
+                    .to_owned()
             }
             _ => format!("leave {column} out"),
         },

@@ -1,6 +1,6 @@
 //! EXPLAIN: with ANALYZE the statement runs; without, its plan shows what the planner knows of the values.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use querygate_record::Effect;
 
@@ -8,8 +8,11 @@ use super::{Outcome, Reader, reader::items, unsupported};
 use crate::{
     analysis::Analysis,
     postgres::lexer::Token,
-    statement::{Origin, Output, Refusal},
+    statement::{EXPLAINED_SIZES, Origin, Output, Refusal},
 };
+
+/// Options that add nothing which depends on the size of what is stored.
+const SIZELESS: &[&str] = &["verbose", "format", "settings", "generic_plan", "timing", "summary"];
 
 pub(super) fn statement(
     analysis: &mut Analysis<'_>,
@@ -17,14 +20,21 @@ pub(super) fn statement(
     reader: &mut Reader<'_, '_>,
 ) -> Result<Outcome, Refusal> {
     let position = reader.next().map(|t| t.position);
-    let mut runs = false;
+    let (mut runs, mut estimates) = (false, true);
     if let Some(options) = options(reader) {
+        let mut others = false;
         for option in items(options) {
             let mut option = Reader::new(option);
-            if option.eat("analyze") || option.eat("analyse") {
-                runs = !option.next().is_some_and(|t| matches!(&*t.value.to_ascii_lowercase(), "false" | "off" | "0"));
+            let name = option.word();
+            option.next();
+            let on = !option.next().is_some_and(|t| matches!(&*t.value.to_ascii_lowercase(), "false" | "off" | "0"));
+            match name {
+                "analyze" | "analyse" => runs = on,
+                "costs" => estimates = on,
+                _ => others |= on && !SIZELESS.contains(&name),
             }
         }
+        estimates |= others;
     } else {
         runs = reader.eat("analyze") || reader.eat("analyse");
         reader.eat("verbose");
@@ -44,6 +54,9 @@ pub(super) fn statement(
     } else {
         planned(&mut within);
     }
+    if estimates {
+        sizes(&mut within);
+    }
     analysis.absorb(&within.found);
     analysis.take_slots(within);
     let plan = Output { name: "QUERY PLAN".into(), origin: Origin::Computed };
@@ -60,6 +73,21 @@ fn options<'t, 'a>(reader: &mut Reader<'t, 'a>) -> Option<&'t [Token<'a>]> {
     }
     *reader = ahead;
     Some(inside)
+}
+
+/// Costs, widths and the memory and pages that planning took come from the sizes and statistics of whole tables, whatever columns the
+/// statement names.
+fn sizes(within: &mut Analysis<'_>) {
+    let mut pending: Vec<u32> = within.found.tables.iter().map(|table| table.relation).collect();
+    let mut seen = HashSet::new();
+    while let Some(oid) = pending.pop() {
+        if !seen.insert(oid) {
+            continue;
+        }
+        pending.extend(within.catalog.children(oid));
+        let Some(relation) = within.catalog.relation(oid) else { continue };
+        relation.columns.iter().for_each(|column| within.column_use(column.id, EXPLAINED_SIZES, None));
+    }
 }
 
 /// Nothing is written, but row estimates tell of every column that the statement reads. The planner runs functions over constants.

@@ -6,7 +6,7 @@ use crate::{
     Limits, analyse,
     query::tests::{one, settings, under},
     session::Settings,
-    statement::Statement,
+    statement::{ColumnId, EXPLAINED_SIZES, Statement},
     test_catalog::shop,
 };
 
@@ -304,6 +304,39 @@ fn explain_shows_what_the_planner_knows_and_analyze_runs() {
     assert!(one("EXPLAIN (ANALYZE off) DELETE FROM pad").opaque.is_empty());
     assert!(one("EXPLAIN SELECT cust_ssn(3)").effects.iter().any(|on| on.effect.name() == "call"));
     assert!(one("EXPLAIN EXECUTE p").unanalysed.is_some());
+}
+
+#[test]
+fn explain_shows_the_sizes_of_whole_tables_unless_costs_are_off() {
+    let sizes = |text: &str| {
+        let columns = one(text).uses.into_iter().filter(|used| &*used.construct == EXPLAINED_SIZES);
+        columns.map(|used| used.column).collect::<Vec<_>>()
+    };
+    let customers: Vec<ColumnId> =
+        shop().relation_in("public", "customers").unwrap().columns.iter().map(|column| column.id).collect();
+    for shows in [
+        "EXPLAIN SELECT id FROM customers",
+        "EXPLAIN VERBOSE SELECT id FROM customers",
+        "EXPLAIN (COSTS) SELECT id FROM customers",
+        "EXPLAIN (COSTS OFF, COSTS ON) SELECT id FROM customers",
+        "EXPLAIN (COSTS 'no') SELECT id FROM customers",
+        "EXPLAIN (COSTS OFF, BUFFERS) SELECT id FROM customers",
+        "EXPLAIN (COSTS OFF, MEMORY ON) SELECT id FROM customers",
+        "EXPLAIN (COSTS OFF, what_comes_next) SELECT id FROM customers",
+        "EXPLAIN SELECT 1 FROM products WHERE EXISTS (SELECT FROM customers)",
+        "EXPLAIN INSERT INTO customers (id) VALUES (1)",
+    ] {
+        assert!(customers.iter().all(|column| sizes(shows).contains(column)), "{shows}");
+    }
+    for shape in [
+        "EXPLAIN (COSTS OFF) SELECT id FROM customers",
+        "EXPLAIN (COSTS off, FORMAT json, VERBOSE, BUFFERS OFF) SELECT id FROM customers",
+        "EXPLAIN (COSTS 'off') SELECT id FROM customers",
+        "EXPLAIN (COSTS 0) UPDATE customers SET notes = 'x' WHERE id = 1",
+    ] {
+        assert!(sizes(shape).is_empty(), "{shape}");
+    }
+    assert!(sizes("EXPLAIN SELECT 1").is_empty());
 }
 
 #[test]
