@@ -128,12 +128,11 @@ def copy_out_is_masked_and_copy_in_arrives():
         assert len(out) == 21 and out[20] == ("21", None, None, "{}", "1970-01-01 00:00:00+00"), out[-1]
         with c.cursor().copy("COPY (SELECT id, email FROM people WHERE id <= 2 ORDER BY id) TO STDOUT (FORMAT csv, HEADER)") as copy:
             assert b"".join(copy) == b"id,email\n1,u***@e***.com\n2,u***@e***.com\n"
-        try:
-            with c.cursor().copy("COPY people TO STDOUT (FORMAT binary)") as copy:
-                list(copy)
-            raise AssertionError("a binary COPY of masked columns passed")
-        except errors.FeatureNotSupported as e:
-            assert "text or CSV" in e.diag.message_hint, e
+        with c.cursor().copy("COPY people TO STDOUT (FORMAT binary)") as copy:
+            copy.set_types("int4 text text text date timestamp timestamptz numeric int4 int8 int2 float8 float4 bool uuid jsonb json bytea text[] int4[] varchar".split())
+            out = list(copy.rows())
+        assert out[0] == tuple(MASKED.values()), out[0]
+        assert len(out) == 21, len(out)
         c.rollback()
         for options, binary in (("", False), ("(FORMAT binary)", True)):
             with c.cursor().copy(f"COPY items FROM STDIN {options}") as copy:

@@ -62,7 +62,8 @@ fn every_format_masks_the_same_values() -> Result<(), Error> {
         let answer = agent.read_until(b'Z')?;
         assert_eq!(String::from_utf8_lossy(&copied(&answer)), wanted, "prepared {options} {}", code(&answer));
     }
-    let binary = agent.query(&format!("COPY ({query}) TO STDOUT (FORMAT binary)"))?;
-    assert_eq!((tags(&binary).as_str(), code(&binary).as_str()), ("EZ", "0A000"));
+    let binary = copied(&agent.query(&format!("COPY ({query}) TO STDOUT (FORMAT binary)"))?);
+    let holds = |text: &[u8]| binary.windows(text.len()).any(|part| part == text);
+    assert!(holds(b"\0\0\0\x0du***@e***.com") && !holds(b"user1@"));
     Ok(())
 }

@@ -9,7 +9,9 @@ use std::{
 
 use querygate_mask::Rendering;
 use querygate_policy::{Bound, Decision, LiteralKey, Refusal, RefusalKind, RoleView, Together};
-use querygate_record::{Barrier, CopyDirection, Effect, Facts, Principal, TransactionChange, Value, Verdict};
+use querygate_record::{
+    Barrier, CopyDirection, CopyFormat, Effect, Facts, Principal, TransactionChange, Value, Verdict,
+};
 use querygate_session::{Judge, Judgement, Part};
 use querygate_sql::{self as analysis, analyse, session::Settings, statement::Statement};
 
@@ -258,7 +260,8 @@ impl SessionJudge {
         let alone = last == 0 && judgement.parts.iter().all(|part| part.masks.fields.is_empty());
         for statement in statements.iter().filter(|_| !alone) {
             if let Barrier::Constant { setting, values, .. } = &statement.barrier
-                && let Some(pinned) = Tracked::unpinned(setting, values)
+                && let Some(pinned) =
+                    Tracked::unpinned(setting, values).or_else(|| self.tracked.other_rendering(setting, values))
             {
                 return Some(pinned_setting(setting, pinned));
             }
@@ -414,6 +417,9 @@ fn unmaskable_copy(part: &Part) -> Option<Refusal> {
     if !crate::postgres::masks_any(&part.masks) || copy.direction != CopyDirection::ToStdout {
         return None;
     }
+    if copy.format == CopyFormat::Binary {
+        return None;
+    }
     let (message, hint) = match crate::postgres::copy_codec(copy) {
         None => ("COPY in this format cannot be masked", "Use the text or CSV format."),
         // A secret that equals the text for NULL would look like one: a question with an answer.
@@ -448,9 +454,8 @@ fn pinned_setting(setting: &str, value: &str) -> Refusal {
     Refusal {
         kind: RefusalKind::NotAnalysable,
         message: format!("cannot be analysed: masked values are only written with {setting} = {value}"),
-        detail:
-            "A masked date, instant, interval or bytea is among the results, or the setting changes in the same text."
-                .to_owned(),
+        detail: "A masked date, instant or interval is among the results, or the setting changes in the same text."
+            .to_owned(),
         hint: format!("SET {setting} = {value}"),
         position: None,
     }

@@ -1,6 +1,6 @@
 //! The tracked settings of one session, as the server last reported them.
 
-use querygate_mask::Rendering;
+use querygate_mask::{ByteaOutput, Rendering};
 use querygate_record::Principal;
 use querygate_sql::{session::Settings, statement::Statement};
 
@@ -10,8 +10,8 @@ pub const READ: &str = "SELECT pg_catalog.current_setting('search_path'), curren
     pg_catalog.current_setting('bytea_output'), pg_catalog.current_setting('extra_float_digits'), \
     pg_catalog.current_setting('standard_conforming_strings')";
 
-/// Settings that shape how values are written, and how masks write them.
-const PINNED: &[(&str, &str)] = &[("datestyle", "ISO"), ("intervalstyle", "postgres"), ("bytea_output", "hex")];
+/// Settings that shape how values are written, and how masks write them. Masks follow `bytea_output` too, in either value.
+const PINNED: &[(&str, &str)] = &[("datestyle", "ISO"), ("intervalstyle", "postgres")];
 
 /// Temporary relations that a session may make before their names are no longer told apart.
 const TEMPORARY_MAX: usize = 1000;
@@ -61,6 +61,19 @@ impl Tracked {
         (!style.eq_ignore_ascii_case(pinned)).then_some(pinned)
     }
 
+    /// The current value of `bytea_output` or `TimeZone`, if a statement gives it another one: what follows it in the same text would be
+    /// written otherwise.
+    pub fn other_rendering(&self, setting: &str, values: &[String]) -> Option<&str> {
+        let current = match (setting, self.rendering.bytea()) {
+            ("bytea_output", ByteaOutput::Escape) => "escape",
+            ("bytea_output", ByteaOutput::Hex) => "hex",
+            ("timezone", _) => &self.zone,
+            _ => return None,
+        };
+        let given = values.first().map_or("", |v| v.trim_matches(['\'', '"']));
+        (!given.eq_ignore_ascii_case(current)).then_some(current)
+    }
+
     /// Takes the row of [`READ`].
     pub fn read(&mut self, row: &[Option<&[u8]>]) -> bool {
         let text = |index: usize| row.get(index).copied().flatten().and_then(|b| std::str::from_utf8(b).ok());
@@ -71,7 +84,7 @@ impl Tracked {
         };
         self.settings.user = user.to_owned();
         self.settings.search_path = search_path(path, user);
-        self.unrenderable = [dates, intervals, bytea]
+        self.unrenderable = [dates, intervals]
             .into_iter()
             .zip(PINNED)
             .find(|(value, (name, _))| Tracked::unpinned(name, &[(*value).to_owned()]).is_some())
@@ -80,9 +93,15 @@ impl Tracked {
             zone.clone_into(&mut self.zone);
             match Rendering::in_zone(zone) {
                 Ok(rendering) => self.rendering = rendering,
-                Err(_) => self.unrenderable = Some(("timezone", "UTC")),
+                Err(_) => {
+                    // Forgotten, so that the next look finds it unknown again.
+                    self.zone.clear();
+                    self.unrenderable = Some(("timezone", "UTC"));
+                }
             }
         }
+        let output = if bytea == "escape" { ByteaOutput::Escape } else { ByteaOutput::Hex };
+        self.rendering = std::mem::take(&mut self.rendering).with_bytea(output);
         true
     }
 
@@ -103,6 +122,7 @@ impl Tracked {
         };
         part(&self.settings.user);
         part(self.unrenderable.map_or("", |(name, _)| name));
+        part(if self.rendering.bytea() == ByteaOutput::Escape { "escape" } else { "hex" });
         self.settings.search_path.iter().for_each(|s| part(s));
         part("");
         self.settings.temporary.iter().for_each(|s| part(s));
@@ -176,7 +196,37 @@ mod tests {
         assert_eq!(Tracked::unpinned("datestyle", &["ISO, MDY".into()]), None);
         assert_eq!(Tracked::unpinned("datestyle", &["iso".into(), "dmy".into()]), None);
         assert_eq!(Tracked::unpinned("datestyle", &["German".into()]), Some("ISO"));
-        assert_eq!(Tracked::unpinned("bytea_output", &["escape".into()]), Some("hex"));
         assert_eq!(Tracked::unpinned("work_mem", &["1MB".into()]), None);
+    }
+
+    fn row<'a>(zone: &'a str, bytea: &'a str) -> [Option<&'a [u8]>; 8] {
+        ["public", "svc", zone, "ISO, MDY", "postgres", bytea, "1", "on"].map(|value| Some(value.as_bytes()))
+    }
+
+    #[test]
+    fn a_change_of_how_values_are_written_is_told_from_none() {
+        let mut tracked = Tracked::default();
+        assert!(tracked.read(&row("Europe/Berlin", "escape")));
+        assert_eq!(tracked.rendering().bytea(), ByteaOutput::Escape);
+        for (setting, value, current) in [
+            ("bytea_output", "hex", Some("escape")),
+            ("bytea_output", "'ESCAPE'", None),
+            ("timezone", "UTC", Some("Europe/Berlin")),
+            ("timezone", "europe/berlin", None),
+            ("work_mem", "1MB", None),
+        ] {
+            assert_eq!(tracked.other_rendering(setting, &[value.to_owned()]), current, "{setting} {value}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_zone_stays_unknown_however_often_it_is_read() {
+        let mut tracked = Tracked::default();
+        for _ in 0..2 {
+            assert!(tracked.read(&row("Europe/Atlantis", "hex")));
+            assert_eq!(tracked.unrenderable(), Some(("timezone", "UTC")));
+        }
+        assert!(tracked.read(&row("UTC", "hex")));
+        assert_eq!(tracked.unrenderable(), None);
     }
 }

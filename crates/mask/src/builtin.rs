@@ -1,4 +1,4 @@
-use crate::{FieldType, Kind};
+use crate::{FieldType, Kind, Whole};
 
 /// `VARHDRSZ`: Postgres adds it to the typmods of character and numeric types (src/include/c.h).
 const TYPMOD_HEADER: i32 = 4;
@@ -10,10 +10,14 @@ const NAME_LENGTH: u32 = 63;
 const ARRAYS: &[(u32, u32)] = &[
     (143, 142),
     (199, 114),
+    (629, 628),
     (651, 650),
+    (719, 718),
+    (775, 774),
     (791, 790),
     (1000, 16),
     (1001, 17),
+    (1002, 18),
     (1003, 19),
     (1005, 21),
     (1007, 23),
@@ -21,9 +25,15 @@ const ARRAYS: &[(u32, u32)] = &[
     (1014, 1042),
     (1015, 1043),
     (1016, 20),
+    (1017, 600),
+    (1018, 601),
+    (1019, 602),
+    (1020, 603),
     (1021, 700),
     (1022, 701),
+    (1027, 604),
     (1028, 26),
+    (1040, 829),
     (1041, 869),
     (1115, 1114),
     (1182, 1082),
@@ -31,8 +41,27 @@ const ARRAYS: &[(u32, u32)] = &[
     (1185, 1184),
     (1187, 1186),
     (1231, 1700),
+    (1270, 1266),
+    (1561, 1560),
+    (1563, 1562),
     (2951, 2950),
+    (3221, 3220),
+    (3643, 3614),
+    (3645, 3615),
     (3807, 3802),
+    (3905, 3904),
+    (3907, 3906),
+    (3909, 3908),
+    (3911, 3910),
+    (3913, 3912),
+    (3927, 3926),
+    (4073, 4072),
+    (6150, 4451),
+    (6151, 4532),
+    (6152, 4533),
+    (6153, 4534),
+    (6155, 4535),
+    (6157, 4536),
 ];
 
 /// The type behind an OID that is the same in every Postgres database, or a well-known extension type by its name.
@@ -70,10 +99,12 @@ fn scalar(oid: u32, name: &str, typmod: i32) -> FieldType {
         3802 => Kind::Jsonb,
         3904 | 3906 | 3908 | 3910 | 3912 | 3926 | 4451 | 4532 | 4533 | 4534 | 4535 | 4536 => Kind::Range,
         _ if name == "citext" => Kind::Text,
-        _ => Kind::Other,
+        _ => Whole::by_oid(oid).map_or(Kind::Other, Kind::Whole),
     };
     let length = match oid {
         19 => Some(NAME_LENGTH),
+        // Bit strings have no header in their typmod.
+        1560 | 1562 => u32::try_from(typmod).ok().filter(|bits| *bits > 0),
         1042 | 1043 => typmod.checked_sub(TYPMOD_HEADER).and_then(|n| u32::try_from(n).ok()),
         _ => None,
     };
@@ -106,6 +137,6 @@ mod tests {
         };
         assert_eq!((element.kind, element.length, element_oid), (Kind::Text, Some(10), 1043));
         assert_eq!(FieldType::postgres(50_000, "citext", -1, false).kind, Kind::Text);
-        assert_eq!(FieldType::postgres(18, "char", -1, false).kind, Kind::Other);
+        assert_eq!(FieldType::postgres(18, "char", -1, false).kind, Kind::Whole(Whole::Char));
     }
 }

@@ -1,7 +1,7 @@
 use bytes::{BufMut, BytesMut};
 
 use crate::{
-    FieldType, Format, Kind, Masked, Rendering, array,
+    FieldType, Format, Kind, Masked, Rendering, array, bytea,
     cursor::Cursor,
     datetime::{Moment, parse_clock, write_clock},
     float,
@@ -19,6 +19,8 @@ const EPOCH_US: i64 = -946_684_800_000_000;
 /// A value that does not depend on what it replaces, encoded once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Constant {
+    /// Bytes: their text depends on `bytea_output`.
+    Bytes(Box<[u8]>),
     /// An instant: its text depends on the session's zone.
     Instant(Moment),
     /// NULL.
@@ -34,7 +36,7 @@ impl Constant {
             Kind::Array { element_oid, .. } => value(b"{}", &array::empty_binary(*element_oid)),
             Kind::Bool => value(b"f", &[0]),
             Kind::Text | Kind::Bpchar => same(&Fit::new(field_type).constant("[redacted]")),
-            Kind::Bytea => value(br"\x", b""),
+            Kind::Bytea => Constant::Bytes(Box::default()),
             Kind::Cidr => value(b"0.0.0.0/32", &[2, 32, 1, 4, 0, 0, 0, 0]),
             Kind::Composite | Kind::Domain(_) | Kind::Other | Kind::Range => Constant::Null,
             Kind::Date => value(b"1970-01-01", &EPOCH_DAYS.to_be_bytes()),
@@ -52,6 +54,9 @@ impl Constant {
             Kind::Timestamp => value(b"1970-01-01 00:00:00", &EPOCH_US.to_be_bytes()),
             Kind::Timestamptz => Constant::Instant(Moment::Finite(EPOCH_US)),
             Kind::Uuid => value(b"00000000-0000-0000-0000-000000000000", &[0; 16]),
+            Kind::Whole(whole) => {
+                whole.constant(field_type.length).map_or(Constant::Null, |(text, binary)| value(&text, &binary))
+            }
             Kind::Xml => same(b"<redacted/>"),
         }
     }
@@ -60,11 +65,15 @@ impl Constant {
     pub(crate) fn fixed(given: &str, field_type: &FieldType) -> Result<Constant, &'static str> {
         let constant = match &field_type.kind {
             Kind::Array { element, element_oid } => return fixed_array(given, element, *element_oid),
-            Kind::Bytea => bytea(given),
+            Kind::Bytea => bytea::parse(given).map(|bytes| Constant::Bytes(bytes.into())),
             Kind::Composite | Kind::Money | Kind::Other | Kind::Range | Kind::Xml => {
                 return Err("the type takes no fixed value; use redact or null");
             }
             Kind::Domain(base) => return Constant::fixed(given, base),
+            Kind::Whole(whole) if !whole.takes_fixed() => {
+                return Err("the type takes no fixed value; use redact or null");
+            }
+            Kind::Whole(whole) => whole.fixed(given, field_type.length).map(|(text, binary)| value(&text, &binary)),
             Kind::Enum { first_label } => {
                 return if given == first_label {
                     Ok(same(given.as_bytes()))
@@ -86,6 +95,8 @@ impl Constant {
     pub(crate) fn write(&self, format: Format, rendering: &Rendering, out: &mut BytesMut) -> Masked {
         match (self, format) {
             (Constant::Null, _) => return Masked::Null,
+            (Constant::Bytes(bytes), Format::Binary) => out.put_slice(bytes),
+            (Constant::Bytes(bytes), Format::Text) => bytea::write(bytes, rendering.bytea(), out),
             (Constant::Instant(moment), Format::Text) => moment.write_timestamp(Some(rendering), out),
             (Constant::Instant(moment), Format::Binary) => out.put_i64(moment.to_us()),
             (Constant::Value { text, .. }, Format::Text) => out.put_slice(text),
@@ -99,7 +110,7 @@ impl Constant {
 fn form(kind: &Kind) -> &'static str {
     match kind {
         Kind::Bool => "write true or false",
-        Kind::Bytea => r"write it in hex, such as \x00ff",
+        Kind::Bytea => r"write it in hex, such as \x00ff, or with \nnn for bytes that are no ASCII",
         Kind::Cidr | Kind::Inet => "write an address in full, with a prefix length if it has one, such as 10.0.0.0/8",
         Kind::Date => "write it as YYYY-MM-DD",
         Kind::Float4 | Kind::Float8 => "write a number within the type's range",
@@ -111,6 +122,7 @@ fn form(kind: &Kind) -> &'static str {
         Kind::Time => "write it as HH:MM:SS",
         Kind::Timestamp => "write it as YYYY-MM-DD HH:MM:SS",
         Kind::Timestamptz => "write it as YYYY-MM-DD HH:MM:SS+00",
+        Kind::Whole(whole) => whole.form(),
         Kind::Uuid => "write 32 hexadecimal digits, grouped 8-4-4-4-12",
         _ => "leave out the character U+0000",
     }
@@ -215,24 +227,10 @@ fn fixed_json(given: &str, kind: &Kind) -> Option<Constant> {
     Some(value(&text, &[&[json::JSONB_VERSION], &text[..]].concat()))
 }
 
-/// `\x` and pairs of hexadecimal digits.
-fn bytea(given: &str) -> Option<Constant> {
-    let hex = given.strip_prefix(r"\x")?;
-    let bytes = hex_bytes(hex)?;
-    Some(value(given.to_ascii_lowercase().as_bytes(), &bytes))
-}
-
 fn uuid(given: &str) -> Option<Constant> {
     let grouped = given.bytes().enumerate().all(|(index, byte)| (byte == b'-') == matches!(index, 8 | 13 | 18 | 23));
-    let bytes = hex_bytes(&given.replace('-', ""))?;
+    let bytes = bytea::hex_bytes(&given.replace('-', ""))?;
     (grouped && bytes.len() == 16).then(|| value(given.to_ascii_lowercase().as_bytes(), &bytes))
-}
-
-fn hex_bytes(hex: &str) -> Option<Vec<u8>> {
-    let (pairs, rest) = hex.as_bytes().as_chunks::<2>();
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let bytes: Option<Vec<u8>> = pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect();
-    bytes.filter(|_| rest.is_empty())
 }
 
 /// An array literal of one dimension, as Postgres writes it.
@@ -254,7 +252,7 @@ fn fixed_array(given: &str, element: &FieldType, element_oid: u32) -> Result<Con
         };
         let item = std::str::from_utf8(item).map_err(|_| FORM)?;
         let Constant::Value { text, binary } = Constant::fixed(item, element)? else {
-            return Err("instants in an array take no fixed value; use {} or redact");
+            return Err("instants and bytes in an array take no fixed value; use {} or redact");
         };
         elements.put_u32(u32::try_from(binary.len()).map_err(|_| FORM)?);
         elements.put_slice(&binary);
@@ -275,5 +273,9 @@ fn fixed_array(given: &str, element: &FieldType, element_oid: u32) -> Result<Con
 
 /// Whether `fixed` can stand for values of a type at all.
 pub(crate) fn takes_fixed(field_type: &FieldType) -> bool {
-    !matches!(field_type.base().kind, Kind::Composite | Kind::Money | Kind::Other | Kind::Range | Kind::Xml)
+    match &field_type.base().kind {
+        Kind::Composite | Kind::Money | Kind::Other | Kind::Range | Kind::Xml => false,
+        Kind::Whole(whole) => whole.takes_fixed(),
+        _ => true,
+    }
 }

@@ -87,7 +87,7 @@ impl FieldMask {
         self.action == Action::Constant(Constant::Null)
     }
 
-    /// Whether its text depends on `DateStyle`, `IntervalStyle`, `bytea_output` or the time zone, so that it is only right under those of
+    /// Whether its text depends on `DateStyle`, `IntervalStyle` or the time zone, so that it is only right under those of
     /// [`Rendering`].
     pub fn is_styled(&self) -> bool {
         self.styled
@@ -126,10 +126,7 @@ fn unsuitable(masker: &Masker, field_type: &FieldType) -> MaskError {
 }
 
 fn is_styled(field_type: &FieldType) -> bool {
-    matches!(
-        scalar(field_type).kind,
-        Kind::Bytea | Kind::Date | Kind::Interval | Kind::Other | Kind::Timestamp | Kind::Timestamptz
-    )
+    matches!(scalar(field_type).kind, Kind::Date | Kind::Interval | Kind::Other | Kind::Timestamp | Kind::Timestamptz)
 }
 
 /// The type of an array's elements, and what a domain stands on.

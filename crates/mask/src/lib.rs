@@ -16,6 +16,7 @@
 
 mod array;
 mod builtin;
+mod bytea;
 mod constant;
 mod cursor;
 mod datetime;
@@ -33,10 +34,12 @@ mod rendering;
 mod text;
 mod transform;
 mod types;
+mod whole;
 
 pub use error::{FieldError, MaskError, MaskWarning};
 pub use exercise::exercise;
 pub use field::{FieldMask, Masked};
 pub use masker::{Masker, NullRule};
-pub use rendering::{Format, Rendering, UnknownZone};
+pub use rendering::{ByteaOutput, Format, Rendering, UnknownZone};
 pub use types::{FieldType, Kind};
+pub use whole::Whole;

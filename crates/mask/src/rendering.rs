@@ -20,16 +20,27 @@ impl fmt::Display for Format {
     }
 }
 
+/// How `bytea` is written as text (the setting of that name).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ByteaOutput {
+    /// Printable ASCII as it is, a backslash doubled, other bytes as `\nnn`.
+    Escape,
+    /// `\x` and two digits for each byte.
+    #[default]
+    Hex,
+}
+
 /// The session settings that shape the text form of values.
 ///
-/// Only the time zone varies. The rest is as the gateway keeps it on the server: `DateStyle = ISO`, `IntervalStyle = postgres`,
-/// `bytea_output = hex`, `extra_float_digits >= 1`, `lc_monetary = C`, `client_encoding = UTF8`.
+/// The time zone and `bytea_output` vary. The rest is as the gateway keeps it on the server: `DateStyle = ISO`, `IntervalStyle = postgres`,
+/// `extra_float_digits >= 1`, `lc_monetary = C`, `client_encoding = UTF8`.
 ///
 /// Zones follow the edition of the IANA database that is built in. A server with another edition may write another offset:
 /// before 1970 in zones that its edition keeps apart (Debian's does: Europe/Amsterdam, Europe/Oslo), and where a rule changed.
 #[derive(Clone, Debug)]
 pub struct Rendering {
     zone: TimeZone,
+    bytea: ByteaOutput,
 }
 
 /// The session's `TimeZone` is none that this gateway knows, so instants cannot be written as the server would.
@@ -46,7 +57,7 @@ const LAST_RULE_SECONDS: i64 = 13_569_465_600;
 impl Rendering {
     /// Instants are written in this zone.
     pub fn new(zone: TimeZone) -> Rendering {
-        Rendering { zone }
+        Rendering { zone, bytea: ByteaOutput::Hex }
     }
 
     /// Instants are written in UTC.
@@ -59,6 +70,16 @@ impl Rendering {
     pub fn in_zone(name: &str) -> Result<Rendering, UnknownZone> {
         let zone = jiff::tz::db().get(name).or_else(|_| TimeZone::posix(name));
         zone.map(Rendering::new).map_err(|_| UnknownZone(name.to_owned()))
+    }
+
+    /// The same with `bytea` written in this way.
+    pub fn with_bytea(self, bytea: ByteaOutput) -> Rendering {
+        Rendering { bytea, ..self }
+    }
+
+    /// How `bytea` is written.
+    pub fn bytea(&self) -> ByteaOutput {
+        self.bytea
     }
 
     /// Seconds east of UTC at an instant, which is given in seconds since 1970-01-01T00:00Z.

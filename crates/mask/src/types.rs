@@ -2,7 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::builtin;
+use crate::{Whole, builtin};
 
 /// How the values of a Postgres type are written, as far as masking cares.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -72,6 +72,8 @@ pub enum Kind {
     Timestamptz,
     /// `uuid`.
     Uuid,
+    /// A type that is masked as a whole.
+    Whole(Whole),
     /// `xml`.
     Xml,
 }
@@ -108,6 +110,7 @@ impl Kind {
             Kind::Timestamp => "timestamp",
             Kind::Timestamptz => "timestamp with time zone",
             Kind::Uuid => "uuid",
+            Kind::Whole(whole) => whole.name(),
             Kind::Xml => "xml",
         }
     }
@@ -118,7 +121,7 @@ impl Kind {
 pub struct FieldType {
     /// How its values are written.
     pub kind: Kind,
-    /// Most characters, of `varchar(n)` and `char(n)`.
+    /// Most characters, of `varchar(n)` and `char(n)`; bits, of `bit(n)` and `bit varying(n)`.
     pub length: Option<u32>,
     /// Precision (digits in all) and scale (digits after the point, may be negative), of `numeric(p, s)`.
     pub numeric: Option<(u16, i16)>,

@@ -76,10 +76,20 @@ pub enum RefusalKind {
 pub struct MaskPlan {
     /// One per result column, in order; empty when nothing is masked or the statement gives no known columns.
     pub fields: Vec<Option<FieldPlan>>,
+    /// Indexes of the masked ones, ascending.
+    pub masked: Vec<usize>,
     /// Whether errors and notices are replaced by the canonical text of their SQLSTATE: the statement touches a table with masks.
     pub canonical_errors: bool,
     /// The cross-check: columns that are masked from the principal. The server must not name one of them where `fields` has no mask.
     pub masked_columns: Arc<MaskedColumns>,
+}
+
+impl MaskPlan {
+    /// A plan for a result with these fields.
+    pub fn new(fields: Vec<Option<FieldPlan>>, canonical_errors: bool, masked_columns: Arc<MaskedColumns>) -> MaskPlan {
+        let masked = fields.iter().enumerate().filter_map(|(index, field)| field.as_ref().map(|_| index)).collect();
+        MaskPlan { fields, masked, canonical_errors, masked_columns }
+    }
 }
 
 /// A masked result column.

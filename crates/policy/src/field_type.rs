@@ -16,7 +16,9 @@ fn by_oid(catalog: &Catalog, oid: u32, typmod: i32, depth: usize) -> FieldType {
         return built_in;
     }
     match known.kind {
-        TypeKind::Domain => FieldType::new(Kind::Domain(Box::new(by_oid(catalog, known.base, typmod, depth - 1))), oid),
+        TypeKind::Domain => {
+            FieldType::new(Kind::Domain(Box::new(by_oid(catalog, known.base, known.typmod, depth - 1))), oid)
+        }
         TypeKind::Enum => match &known.first_label {
             Some(label) => FieldType::new(Kind::Enum { first_label: label.to_string() }, oid),
             None => built_in,

@@ -10,7 +10,7 @@ use std::{
 };
 
 use querygate_approvals::{Request, Wait, Withdrawn};
-use querygate_postgres::{copy::Codec, startup::CancelKey};
+use querygate_postgres::startup::CancelKey;
 use querygate_record::{Event, HoldId, Origin, Principal, SessionId, StatementId};
 use querygate_session::{Action, Control, EndReason, HoldRequest, Log, Ruling, Session};
 use tokio::{
@@ -23,7 +23,7 @@ use crate::{
     duplex::{Duplex, OUT_BYTES_MAX, Which},
     judge::SessionJudge,
     log::{LogAway, LoopLog, Need, now_ns},
-    postgres::{LoopParts, replies},
+    postgres::{LoopParts, replies, rows::CopyRows},
     registry::{Live, Mail},
     shared::Shared,
     world::DatabaseState,
@@ -70,10 +70,8 @@ pub struct Driver {
     /// The message at the head of the client's input can't be taken yet.
     pub(super) blocked: bool,
     pub(super) waits_since: Option<std::time::Instant>,
-    /// Names of a COPY's columns are to come as its first row.
-    pub(super) copy_header: bool,
     /// How the rows of the COPY that answers now are written.
-    pub(super) codec: Option<Codec>,
+    pub(super) copy_rows: Option<CopyRows>,
     mailbox: mpsc::Receiver<Mail>,
     post: mpsc::Sender<Mail>,
     pub(super) statement_max: usize,
@@ -128,8 +126,7 @@ impl Driver {
             pass_server: 0,
             blocked: false,
             waits_since: None,
-            copy_header: false,
-            codec: None,
+            copy_rows: None,
             mailbox: start.mailbox.1,
             post: start.mailbox.0,
             wait: None,

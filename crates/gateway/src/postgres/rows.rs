@@ -1,10 +1,10 @@
-//! Masks fields in rows and COPY lines.
+//! Masks fields in rows and in COPY data.
 
 use bytes::BytesMut;
-use querygate_mask::{Format, Masked, Rendering};
+use querygate_mask::{FieldError, Format, Masked, Rendering};
 use querygate_policy::MaskPlan;
 use querygate_postgres::{
-    copy::{Codec, ForceQuote, Options, Syntax},
+    copy::{BinaryCodec, Codec, ForceQuote, Options, Syntax},
     row::{self, Wrote},
 };
 use querygate_record::{Copy, CopyFormat};
@@ -12,7 +12,7 @@ use querygate_session::Formats;
 
 /// Whether any field of a result is masked.
 pub fn masks_any(plan: &MaskPlan) -> bool {
-    plan.fields.iter().any(Option::is_some)
+    !plan.masked.is_empty()
 }
 
 /// Appends a DataRow with its fields masked; returns how many were.
@@ -27,45 +27,91 @@ pub fn mask_row(
     if count != plan.fields.len() {
         return Err(format!("a row of {count} fields where the analysis has {}", plan.fields.len()));
     }
-    let mut masked = 0;
-    row::rewrite(frame, out, |index, value, out| {
-        let Some(field) = plan.fields.get(index).and_then(Option::as_ref) else { return Ok(Wrote::Keep) };
-        masked += 1;
+    let masked = row::rewrite_columns(frame, &plan.masked, out, |index, value, out| {
         let format = if formats.is_binary(index) { Format::Binary } else { Format::Text };
-        wrote(field.mask.apply(value, format, rendering, out))
-    })
-    .map_err(|e| e.to_string())?;
-    Ok(masked)
+        mask_field(plan, index, value, format, rendering, out)
+    });
+    Ok(masked.map_err(|e| e.to_string())? as u64)
 }
 
-fn wrote(result: Result<Masked, querygate_mask::FieldError>) -> Result<Wrote, querygate_mask::FieldError> {
-    result.map(|masked| match masked {
+fn mask_field(
+    plan: &MaskPlan,
+    index: usize,
+    value: Option<&[u8]>,
+    format: Format,
+    rendering: &Rendering,
+    out: &mut BytesMut,
+) -> Result<Wrote, FieldError> {
+    // A plan's own indexes always have a field; were one missing, NULL shows nothing.
+    let Some(field) = plan.fields.get(index).and_then(Option::as_ref) else { return Ok(Wrote::Null) };
+    field.mask.apply(value, format, rendering, out).map(|masked| match masked {
         Masked::Null => Wrote::Null,
         Masked::Value => Wrote::Value,
     })
 }
 
-/// Appends a COPY row with its fields masked; returns how many were.
-pub fn mask_copy(
-    line: &[u8],
-    codec: &mut Codec,
-    plan: &MaskPlan,
-    rendering: &Rendering,
-    out: &mut BytesMut,
-) -> Result<u64, String> {
-    let columns: Vec<usize> = plan.fields.iter().enumerate().filter(|(_, f)| f.is_some()).map(|(i, _)| i).collect();
-    let masked = codec
-        .rewrite_columns(line, plan.fields.len(), &columns, out, |index, value, out| {
-            match plan.fields.get(index).and_then(Option::as_ref) {
-                Some(field) => wrote(field.mask.apply(value, Format::Text, rendering, out)),
-                None => Ok(Wrote::Keep),
-            }
-        })
-        .map_err(|e| e.to_string())?;
-    Ok(masked as u64)
+/// How the rows of a COPY that is masked are read and written.
+#[derive(Debug)]
+pub enum CopyRows {
+    /// Binary.
+    Binary(BinaryCodec),
+    /// Text or CSV: a row in each message, the first one names if `names` is set.
+    Lines {
+        /// Reads and writes them.
+        codec: Codec,
+        /// Whether the columns' names are still to come.
+        names: bool,
+    },
 }
 
-/// How the rows of a COPY are written; none for the binary format.
+impl CopyRows {
+    /// At the start of a COPY; none for options that no server accepts.
+    pub fn new(copy: &Copy) -> Option<CopyRows> {
+        if copy.format == CopyFormat::Binary {
+            return Some(CopyRows::Binary(BinaryCodec::new()));
+        }
+        let codec = codec(copy)?;
+        Some(CopyRows::Lines { names: codec.options().header, codec })
+    }
+
+    /// Appends the data of one message with its fields masked; returns how many were. Of binary data the part of a row that is not whole yet is
+    /// kept for the next message.
+    pub fn mask(
+        &mut self,
+        data: &[u8],
+        plan: &MaskPlan,
+        rendering: &Rendering,
+        out: &mut BytesMut,
+    ) -> Result<u64, String> {
+        let fields = plan.fields.len();
+        let masked = match self {
+            CopyRows::Binary(codec) => codec.rewrite_columns(data, fields, &plan.masked, out, |index, value, out| {
+                mask_field(plan, index, value, Format::Binary, rendering, out)
+            }),
+            CopyRows::Lines { names, .. } if *names => {
+                *names = false;
+                out.extend_from_slice(data);
+                Ok(0)
+            }
+            CopyRows::Lines { codec, .. } => {
+                codec.rewrite_columns(data, fields, &plan.masked, out, |index, value, out| {
+                    mask_field(plan, index, value, Format::Text, rendering, out)
+                })
+            }
+        };
+        Ok(masked.map_err(|e| e.to_string())? as u64)
+    }
+
+    /// At the end of a COPY: an error if something was kept that never became whole.
+    pub fn finish(&self) -> Result<(), String> {
+        match self {
+            CopyRows::Binary(codec) => codec.finish().map_err(|e| e.to_string()),
+            CopyRows::Lines { .. } => Ok(()),
+        }
+    }
+}
+
+/// The codec of a COPY's lines; none for the binary format, and for options that no server accepts.
 pub fn codec(copy: &Copy) -> Option<Codec> {
     let options = match &copy.format {
         CopyFormat::Binary => return None,

@@ -1,7 +1,6 @@
 //! The server's bytes: rows under the plan of their statement, everything else through the session.
 
 use bytes::{Buf, BytesMut};
-use querygate_policy::MaskPlan;
 use querygate_postgres::{
     backend::{
         self, Message, Status,
@@ -11,14 +10,14 @@ use querygate_postgres::{
     frame::{self, Header},
     sqlstate,
 };
-use querygate_session::{Column, Formats, Judge, Relay, Rows, ServerMessage, Transaction};
+use querygate_session::{Column, Judge, Relay, Rows, ServerMessage, Transaction};
 use smallvec::SmallVec;
 
 use crate::{
     duplex::OUT_BYTES_MAX,
     postgres::{
         driver::{Driver, End},
-        rows,
+        rows::{self, CopyRows},
     },
 };
 
@@ -133,24 +132,20 @@ impl Driver {
                 Done::Wait
             }
             Rows::Planned(plan, formats) => {
-                let (plan, formats) = (plan.clone(), formats.clone());
-                self.masked_row(rest.get(..header.length).unwrap_or_default(), &plan, &formats)
+                let frame = rest.get(..header.length).unwrap_or_default();
+                let out = &mut self.io.client.output;
+                let before = out.len();
+                match rows::mask_row(frame, plan, formats, self.judge.rendering(), out) {
+                    Ok(masked) => {
+                        let bytes = (out.len() - before) as u64;
+                        self.session.count(1, bytes, masked);
+                        Done::Taken(header.length)
+                    }
+                    Err(why) => self.unmaskable(&why),
+                }
             }
             Rows::Own => self.own_row(rest.get(..header.length).unwrap_or_default()),
             Rows::Unexpected => self.bad_server("a row that answers nothing"),
-        }
-    }
-
-    fn masked_row(&mut self, frame: &[u8], plan: &MaskPlan, formats: &Formats) -> Done {
-        let out = &mut self.io.client.output;
-        let before = out.len();
-        match rows::mask_row(frame, plan, formats, self.judge.rendering(), out) {
-            Ok(masked) => {
-                let bytes = (out.len() - before) as u64;
-                self.session.count(1, bytes, masked);
-                Done::Taken(frame.len())
-            }
-            Err(why) => self.unmaskable(&why),
         }
     }
 
@@ -181,24 +176,23 @@ impl Driver {
                 Done::Wait
             };
         }
-        let plan = plan.clone();
-        let line = rest.get(frame::HEADER..header.length).unwrap_or_default();
-        if std::mem::take(&mut self.copy_header) {
-            self.session.count(0, header.length as u64, 0);
-            return Done::Raw(header.length);
+        let data = rest.get(frame::HEADER..header.length).unwrap_or_default();
+        let Some(copy_rows) = &mut self.copy_rows else {
+            return self.bad_server("a COPY in a format that can't be masked");
+        };
+        let mut masked_data = BytesMut::new();
+        let masked = match copy_rows.mask(data, plan, self.judge.rendering(), &mut masked_data) {
+            Ok(masked) => masked,
+            Err(why) => return self.unmaskable(&why),
+        };
+        self.session.count(0, masked_data.len() as u64, masked);
+        // Of a row that is not whole yet, nothing passes.
+        if !masked_data.is_empty()
+            && let Err(error) = encode::copy_data(&mut self.io.client.output, &masked_data)
+        {
+            return self.bad_server(&error.to_string());
         }
-        let Some(codec) = &mut self.codec else { return self.bad_server("a COPY in a format that can't be masked") };
-        let mut masked_line = BytesMut::new();
-        match rows::mask_copy(line, codec, &plan, self.judge.rendering(), &mut masked_line) {
-            Ok(masked) => match encode::copy_data(&mut self.io.client.output, &masked_line) {
-                Ok(()) => {
-                    self.session.count(0, masked_line.len() as u64, masked);
-                    Done::Taken(header.length)
-                }
-                Err(error) => self.bad_server(&error.to_string()),
-            },
-            Err(why) => self.unmaskable(&why),
-        }
+        Done::Taken(header.length)
     }
 
     fn server_message(&mut self, message: &Message<'_>, bytes: &[u8]) {
@@ -221,7 +215,13 @@ impl Driver {
                 self.copy_begins();
                 ServerMessage::CopyOut
             }
-            Message::CopyDone => ServerMessage::CopyDone,
+            Message::CopyDone => {
+                if let Some(Err(why)) = self.copy_rows.take().map(|rows| rows.finish()) {
+                    self.unmaskable(&why);
+                    return;
+                }
+                ServerMessage::CopyDone
+            }
             Message::ReadyForQuery(status) => ServerMessage::Ready(transaction(*status)),
             Message::ErrorResponse(fields) if fields.ends_connection() => return self.server_ends(fields),
             Message::ErrorResponse(fields) => {
@@ -308,9 +308,8 @@ impl Driver {
 
     fn copy_begins(&mut self) {
         let Some(copy) = self.session.copy() else { return };
-        let codec = rows::codec(copy);
-        self.copy_header = codec.as_ref().is_some_and(|c| c.options().header);
-        self.codec = codec;
+        let masked = matches!(self.session.rows(), Rows::Planned(plan, _) if rows::masks_any(plan));
+        self.copy_rows = if masked { CopyRows::new(copy) } else { None };
     }
 
     /// The server closes the connection: its own words may hold anything.

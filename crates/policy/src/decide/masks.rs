@@ -29,7 +29,7 @@ impl Bound {
             None => Vec::new(),
         };
         let canonical_errors = statement.tables.iter().any(|t| view.masks_table(t.relation));
-        Ok(MaskPlan { fields, canonical_errors, masked_columns: Arc::clone(view.masked_columns()) })
+        Ok(MaskPlan::new(fields, canonical_errors, Arc::clone(view.masked_columns())))
     }
 
     fn check_tables(&self, statement: &Statement, view: &RoleView) -> Result<(), Refused> {

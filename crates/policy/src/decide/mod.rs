@@ -67,11 +67,7 @@ impl Bound {
     }
 
     fn empty_plan(&self, view: &RoleView) -> MaskPlan {
-        MaskPlan {
-            fields: Vec::new(),
-            canonical_errors: view.is_masked(),
-            masked_columns: Arc::clone(view.masked_columns()),
-        }
+        MaskPlan::new(Vec::new(), view.is_masked(), Arc::clone(view.masked_columns()))
     }
 
     /// Whether it reads, in whatever way, a column in clear that is masked from others.

@@ -32,7 +32,7 @@ impl Scripted {
         let field = FieldPlan { column: SECRET, name: "secret".into(), mask: Arc::new(mask) };
         let fields = if kind == "secret" { vec![None, Some(field)] } else { Vec::new() };
         let masked_columns: Arc<MaskedColumns> = Arc::new([SECRET].into_iter().collect());
-        Arc::new(MaskPlan { fields, canonical_errors: kind == "secret", masked_columns })
+        Arc::new(MaskPlan::new(fields, kind == "secret", masked_columns))
     }
 
     fn part(&self, text: &str) -> Part {

@@ -151,6 +151,7 @@ fn data_type(raw: document::Type, schema: &impl Fn(u32) -> Arc<str>) -> Type {
         array: raw.array,
         relation: raw.relation,
         base: raw.base,
+        typmod: raw.typmod,
         subtype: raw.subtype,
         first_label: raw.label.map(Into::into),
         code: [raw.input, raw.output].into_iter().find(|oid| *oid >= FIRST_USER_OID),

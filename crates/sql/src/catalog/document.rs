@@ -36,6 +36,8 @@ pub(super) struct Type {
     pub array: u32,
     pub relation: u32,
     pub base: u32,
+    #[serde(default = "no_typmod")]
+    pub typmod: i32,
     pub length: i16,
     pub input: u32,
     pub output: u32,
@@ -168,4 +170,8 @@ pub(super) struct Cast {
     pub function: u32,
     pub context: char,
     pub method: char,
+}
+
+fn no_typmod() -> i32 {
+    -1
 }

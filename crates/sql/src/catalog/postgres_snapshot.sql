@@ -29,7 +29,7 @@ SELECT pg_catalog.json_build_object(
   'types', (SELECT pg_catalog.json_agg(pg_catalog.json_build_object(
       'oid', t.oid::pg_catalog.int8, 'schema', t.typnamespace::pg_catalog.int8, 'name', t.typname, 'kind', t.typtype, 'category', t.typcategory,
       'preferred', t.typispreferred, 'element', t.typelem::pg_catalog.int8, 'array', t.typarray::pg_catalog.int8, 'relation', t.typrelid::pg_catalog.int8,
-      'base', t.typbasetype::pg_catalog.int8, 'length', t.typlen, 'input', t.typinput::pg_catalog.oid::pg_catalog.int8,
+      'base', t.typbasetype::pg_catalog.int8, 'typmod', t.typtypmod, 'length', t.typlen, 'input', t.typinput::pg_catalog.oid::pg_catalog.int8,
       'output', t.typoutput::pg_catalog.oid::pg_catalog.int8, 'subtype', coalesce(r.rngsubtype, 0)::pg_catalog.int8,
       'label', (SELECT e.enumlabel FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder LIMIT 1),
       'checks', (SELECT pg_catalog.json_agg(pg_catalog.json_build_object('name', c.conname, 'functions', coalesce(k.functions, '[]')))

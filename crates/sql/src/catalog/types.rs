@@ -44,6 +44,8 @@ pub struct Type {
     pub relation: u32,
     /// Domain: what it is over. 0 for others.
     pub base: u32,
+    /// Domain: the type modifier of what it is over, -1 for none.
+    pub typmod: i32,
     /// Range and multirange: of what. 0 for others.
     pub subtype: u32,
     /// Enum: its first label.
