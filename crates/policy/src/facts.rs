@@ -46,7 +46,7 @@ impl Cut {
 impl Bound {
     /// The facts of a text whose statements were judged, for a principal with this view.
     pub fn facts(&self, text: &str, parts: &[(&Statement, &Decision)], view: &RoleView, key: LiteralKey<'_>) -> Facts {
-        let fingerprint = querygate_sql::fingerprint(text);
+        let fingerprint = querygate_sql::fingerprint_of(text, self.catalog.engine());
         let logged = match fingerprint {
             Some(_) => write(text, &self.cuts(parts, view), key),
             None => untokenised(text, parts, key),
@@ -59,7 +59,8 @@ impl Bound {
                 let objects = effects.entry(on.effect).or_default();
                 objects.extend(Some(on.object.to_string()).filter(|o| !o.is_empty()));
                 // What defines, alters or drops a table touches it, though it reads no column.
-                let named = on.object.split_once('.').and_then(|(schema, name)| self.catalog.relation_in(schema, name));
+                let (schema, name) = on.object.split_once('.').unwrap_or(("", &on.object));
+                let named = self.catalog.relation_in(schema, name);
                 tables.extend(named.map(|relation| relation.qualified.to_string()));
             }
             reads.extend(statement.reads.iter().filter_map(|c| self.catalog.name_of(*c)));

@@ -3,7 +3,7 @@
 use std::{ops::Range, sync::Arc};
 
 use foldhash::HashMap;
-use querygate_record::{Barrier, Effect, TransactionChange};
+use querygate_record::{Barrier, Effect, Engine, TransactionChange};
 
 use crate::{
     analysis::Analysis,
@@ -11,6 +11,7 @@ use crate::{
     effect::{self, Outcome},
     guard::{self, Part},
     literals::literals,
+    mysql,
     session::Settings,
     statement::{EffectOn, Literal, Refusal, RefusalKind, Statement},
 };
@@ -36,9 +37,12 @@ impl Default for Limits {
     }
 }
 
-/// Analyses a Postgres text: one [`Statement`] per statement of the text, in order. Never panics. A text that can't be
+/// Analyses a text as the catalog's engine reads it: one [`Statement`] per statement of the text, in order. Never panics. A text that can't be
 /// parsed is one statement over the whole text with [`Statement::unanalysed`] set and the effect `unanalysed`.
 pub fn analyse(text: &str, catalog: &Catalog, settings: &Settings, limits: &Limits) -> Vec<Statement> {
+    if catalog.engine() != Engine::Postgres {
+        return mysql::analyse(text, catalog, settings, limits);
+    }
     let parts = match guard::read(text, limits) {
         Ok(parts) => parts,
         Err(refusal) => return vec![not_understood(0..text.len(), Vec::new(), refusal)],
@@ -142,12 +146,12 @@ fn fill(statement: &mut Statement, analysis: Analysis<'_>) {
 }
 
 /// The one place where "not understood" becomes the effect `unanalysed`.
-fn not_understood(range: Range<usize>, literals: Vec<Literal>, refusal: Refusal) -> Statement {
+pub(crate) fn not_understood(range: Range<usize>, literals: Vec<Literal>, refusal: Refusal) -> Statement {
     let effect = EffectOn { effect: Effect::Unanalysed, object: "".into(), bounded: true, columns: Vec::new() };
     Statement { range, effects: vec![effect], unanalysed: Some(refusal), literals, ..empty() }
 }
 
-fn empty() -> Statement {
+pub(crate) fn empty() -> Statement {
     Statement {
         range: 0..0,
         tag: "",

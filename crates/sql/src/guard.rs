@@ -13,6 +13,15 @@ use crate::{
     statement::{Refusal, RefusalKind},
 };
 
+/// Cuts a text into tokens, one by one, as its server does.
+pub trait Scan<'a> {
+    /// The next token; `None` at the end.
+    ///
+    /// # Errors
+    /// Text that the server's scanner refuses, or that its versions read in two ways.
+    fn next_token(&mut self) -> Result<Option<Token<'a>>, Refusal>;
+}
+
 /// One statement of a text, cut but not parsed.
 #[derive(Clone, Debug)]
 pub struct Part<'a> {
@@ -22,11 +31,19 @@ pub struct Part<'a> {
     pub range: Range<usize>,
 }
 
+/// Cuts a Postgres text into statements.
+///
+/// # Errors
+/// As [`read_with`].
+pub fn read<'a>(text: &'a str, limits: &Limits) -> Result<Vec<Part<'a>>, Refusal> {
+    read_with(Lexer::new(text), text, limits)
+}
+
 /// Cuts a text into statements. An empty list is a text of nothing but semicolons and comments.
 ///
 /// # Errors
 /// The text is beyond a limit, or the server's scanner would not read it, or its statements can't be told apart for certain.
-pub fn read<'a>(text: &'a str, limits: &Limits) -> Result<Vec<Part<'a>>, Refusal> {
+pub fn read_with<'a>(mut lexer: impl Scan<'a>, text: &'a str, limits: &Limits) -> Result<Vec<Part<'a>>, Refusal> {
     if text.len() > limits.bytes {
         return Err(too_complex(&format!("text of more than {} bytes", limits.bytes), None));
     }
@@ -37,7 +54,6 @@ pub fn read<'a>(text: &'a str, limits: &Limits) -> Result<Vec<Part<'a>>, Refusal
     let mut tokens: Vec<Token<'a>> = Vec::new();
     let mut shape = Shape::default();
     let mut atomic = Atomic::default();
-    let mut lexer = Lexer::new(text);
     let mut count = 0usize;
     while let Some(token) = lexer.next_token()? {
         count += 1;
@@ -223,8 +239,15 @@ impl Shape {
 
     /// Keywords that work like an operator, by the stack that a level of their tree takes.
     fn word(&mut self, word: &str) -> usize {
+        let folded;
+        let word = if word.bytes().any(|b| b.is_ascii_uppercase()) {
+            folded = word.to_ascii_lowercase();
+            &folded
+        } else {
+            word
+        };
         match word {
-            "union" | "except" | "intersect" | "join" => {
+            "union" | "except" | "intersect" | "join" | "straight_join" => {
                 self.level.sets += 1;
                 0
             }
@@ -238,13 +261,13 @@ impl Shape {
                 self.level.logical += 1;
                 0
             }
-            "not" | "isnull" | "notnull" | "collate" | "at" | "operator" => 1,
+            "not" | "isnull" | "notnull" | "collate" | "at" | "operator" | "div" | "mod" | "xor" | "binary" => 1,
             "is" => 2,
             "between" => {
                 self.level.between += 1;
                 3
             }
-            "like" | "ilike" | "similar" | "in" | "case" => 3,
+            "like" | "ilike" | "similar" | "in" | "case" | "rlike" | "regexp" => 3,
             _ => 0,
         }
     }

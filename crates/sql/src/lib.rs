@@ -20,6 +20,7 @@ mod effect;
 mod functions;
 mod guard;
 mod literals;
+pub mod mysql;
 mod postgres;
 mod query;
 mod resolve;
@@ -33,4 +34,4 @@ mod view;
 mod write;
 
 pub use analyse::{Limits, analyse};
-pub use literals::fingerprint;
+pub use literals::{fingerprint, fingerprint_of};

@@ -1,9 +1,10 @@
 //! The constants of a text: where they stand, whose columns' they are, which are secrets; and the text's shape without them.
 
 use foldhash::HashMap;
+use querygate_record::Engine;
 
 use crate::{
-    Limits, guard,
+    Limits, guard, mysql,
     postgres::lexer::{Kind, Token},
     statement::{ColumnId, Literal},
 };
@@ -37,7 +38,18 @@ fn names_password(token: &Token<'_>) -> bool {
 /// tokens. Lists in parentheses that hold nothing but literals and parameters count as one.
 #[must_use]
 pub fn fingerprint(text: &str) -> Option<String> {
-    let parts = guard::read(text, &Limits::default()).ok()?;
+    fingerprint_of(text, Engine::Postgres)
+}
+
+/// The same for a text as an engine reads it.
+#[must_use]
+pub fn fingerprint_of(text: &str, engine: Engine) -> Option<String> {
+    let limits = Limits::default();
+    let parts = match engine {
+        Engine::Postgres => guard::read(text, &limits),
+        Engine::Mysql | Engine::Mariadb => guard::read_with(mysql::Lexer::new(text), text, &limits),
+    };
+    let parts = parts.ok()?;
     let mut hasher = blake3::Hasher::new();
     for part in &parts {
         let mut list = false;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use querygate_record::Engine;
 use querygate_sql::{
     Limits, analyse,
     catalog::{Catalog, Relation, RelationKind},
@@ -35,8 +36,12 @@ pub(super) fn derived(catalog: &Arc<Catalog>) -> Vec<Derived> {
 /// A view's columns, found by analysing a query that reads all of it. What its text computes, anywhere, may stand behind each column that is not
 /// plain; where the text can't be analysed, every column of every table that it touches may.
 fn of_view(catalog: &Arc<Catalog>, view: &Relation) -> Vec<Derived> {
-    let quote = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-    let text = format!("SELECT * FROM {}.{}", quote(&view.schema), quote(&view.name));
+    let quote = |name: &str, mark: &str| format!("{mark}{}{mark}", name.replace(mark, &mark.repeat(2)));
+    let name = match catalog.engine() {
+        Engine::Postgres => format!("{}.{}", quote(&view.schema, "\""), quote(&view.name, "\"")),
+        Engine::Mysql | Engine::Mariadb => quote(&view.name, "`"),
+    };
+    let text = format!("SELECT * FROM {name}");
     let settings = Settings { search_path: Vec::new(), user: String::new(), temporary: Vec::new() };
     let statements = analyse(&text, catalog, &settings, &Limits::default());
     let [statement] = statements.as_slice() else { return Vec::new() };

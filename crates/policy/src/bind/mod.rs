@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt};
 use querygate_mask::FieldMask;
+use querygate_record::Engine;
 use querygate_sql::{catalog::Catalog, statement::ColumnId};
 
 use crate::{
@@ -125,7 +126,11 @@ impl Bound {
     fn check_trust(&mut self) {
         let policy = Arc::clone(&self.policy);
         for name in policy.file.trust.iter().filter(|t| !t.as_str().contains('*')) {
-            let known = name.as_str().split_once('.').is_some_and(|(schema, function)| {
+            let full = match self.catalog.engine() {
+                Engine::Postgres => name.as_str().split_once('.'),
+                Engine::Mysql | Engine::Mariadb => Some(("", name.as_str())),
+            };
+            let known = full.is_some_and(|(schema, function)| {
                 self.catalog.functions(function).any(|f| &*f.schema == schema)
                     || self.catalog.relation_in(schema, function).is_some()
             });

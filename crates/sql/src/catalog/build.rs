@@ -7,6 +7,8 @@ pub(super) fn build(document: document::Document, version: String) -> Catalog {
         document.schemas.into_iter().flatten().map(|(oid, name)| (oid, name.into())).collect();
     let schema = |oid: u32| schemas.get(&oid).cloned().unwrap_or_else(|| "?".into());
     let mut catalog = Catalog {
+        engine: Engine::Postgres,
+        folds_names: false,
         version,
         server_version: document.server_version,
         database: document.database,

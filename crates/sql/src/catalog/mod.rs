@@ -2,13 +2,16 @@
 
 mod build;
 mod document;
+mod mysql;
 mod relation;
 mod types;
 
 use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt, HashSet};
+use querygate_record::Engine;
 
+pub use mysql::{MYSQL_SNAPSHOT, is_text};
 pub use relation::{
     Column, Constraint, ConstraintKind, Index, Policy, Relation, RelationKind, Rule, RuleEvent, Trigger,
 };
@@ -33,6 +36,9 @@ const INHERITANCE_DEPTH: usize = 64;
 /// A database's definitions at one moment.
 #[derive(Debug)]
 pub struct Catalog {
+    engine: Engine,
+    /// Names of databases and tables are the same whatever their case.
+    folds_names: bool,
     version: String,
     server_version: u32,
     database: String,
@@ -56,6 +62,9 @@ pub enum CatalogError {
     /// The server's answer isn't the document that the query makes.
     #[error("the catalog snapshot is not the expected document: {0}")]
     Document(#[from] serde_json::Error),
+    /// The server's rows aren't those that the queries make.
+    #[error("the catalog snapshot is not as expected: {0}")]
+    Rows(&'static str),
 }
 
 impl Catalog {
@@ -63,6 +72,16 @@ impl Catalog {
     pub fn from_json(json: &[u8]) -> Result<Catalog, CatalogError> {
         let document = serde_json::from_slice(json)?;
         Ok(build::build(document, blake3::hash(json).to_hex().to_string()))
+    }
+
+    /// Which engine's definitions it holds.
+    pub fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// Whether names of databases and tables are the same whatever their case (`lower_case_table_names`).
+    pub fn folds_names(&self) -> bool {
+        self.folds_names
     }
 
     /// A hash of the document: decisions made under one version don't hold under another.

@@ -6,7 +6,10 @@ use std::{borrow::Cow, ops::Range};
 use querygate_record::Position;
 
 use super::strings;
-use crate::statement::{Refusal, RefusalKind};
+use crate::{
+    guard::Scan,
+    statement::{Refusal, RefusalKind},
+};
 
 /// Longer names are cut by the server (`NAMEDATALEN - 1`).
 pub const NAME_BYTES: usize = 63;
@@ -64,14 +67,20 @@ impl Token<'_> {
         self.kind == Kind::Operator && self.value == operator
     }
 
-    /// Whether it is this keyword (lower case, unquoted).
+    /// Whether it is this keyword, unquoted.
     pub fn is_word(&self, word: &str) -> bool {
-        self.kind == Kind::Word && self.value == word
+        self.kind == Kind::Word && self.value.eq_ignore_ascii_case(word)
     }
 
     /// The name that it writes, quoted or not.
     pub fn name(&self) -> Option<&str> {
         matches!(self.kind, Kind::Word | Kind::QuotedName).then_some(&*self.value)
+    }
+}
+
+impl<'a> Scan<'a> for Lexer<'a> {
+    fn next_token(&mut self) -> Result<Option<Token<'a>>, Refusal> {
+        self.token()
     }
 }
 
@@ -90,11 +99,7 @@ impl<'a> Lexer<'a> {
         Lexer { text, at: 0, characters: 0, counted: 0 }
     }
 
-    /// The next token; `None` at the end.
-    ///
-    /// # Errors
-    /// Text that the server's scanner refuses, or that its versions read in two ways. The text can't be cut into tokens any further.
-    pub fn next_token(&mut self) -> Result<Option<Token<'a>>, Refusal> {
+    fn token(&mut self) -> Result<Option<Token<'a>>, Refusal> {
         self.skip_blank()?;
         let start = self.at;
         let position = self.position(start);

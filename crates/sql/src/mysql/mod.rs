@@ -1,0 +1,25 @@
+//! What is MySQL's and MariaDB's alone: their lexical rules, name resolution, statements.
+//!
+//! The rules of this reading: it holds under `utf8mb4` and a `sql_mode` that changes no grammar, which the gateway pins; a construct that
+//! the two servers or their versions read in two ways is refused; every column that is named anywhere but as a plain result column counts
+//! as used.
+
+mod define;
+mod expression;
+mod from;
+mod functions;
+mod lexer;
+mod parser;
+mod query;
+mod reading;
+mod scope;
+mod set;
+mod show;
+mod statement;
+#[cfg(test)]
+mod tests;
+mod write;
+
+pub use lexer::Lexer;
+pub use set::{PINNED_MODES, reads_alike};
+pub use statement::analyse;

@@ -1,0 +1,138 @@
+//! The entry for MySQL and MariaDB: a text becomes statements.
+
+use std::{ops::ControlFlow, ops::Range};
+
+use foldhash::HashMap;
+use querygate_record::{Effect, TransactionChange};
+use sqlparser::ast::{Expr, Visit, visit_expressions, visit_relations};
+
+use super::{
+    Lexer, parser,
+    reading::{Outcome, Reading, unsupported},
+};
+use crate::{
+    Limits,
+    analyse::not_understood,
+    catalog::Catalog,
+    guard::{self, Part},
+    literals::literals,
+    postgres::lexer::{Kind, Token},
+    session::Settings,
+    statement::{Output, Refusal, RefusalKind, Statement},
+};
+
+/// Analyses a text: one [`Statement`] per statement of the text, in order. A text that can't be parsed is one statement over the whole text.
+pub fn analyse(text: &str, catalog: &Catalog, settings: &Settings, limits: &Limits) -> Vec<Statement> {
+    let parts = match guard::read_with(Lexer::new(text), text, limits) {
+        Ok(parts) => parts,
+        Err(refusal) => return vec![not_understood(0..text.len(), Vec::new(), refusal)],
+    };
+    let mut settings = settings.clone();
+    let mut statements: Vec<Statement> = Vec::with_capacity(parts.len());
+    for part in &parts {
+        let statement = understand(part, catalog, &settings);
+        if let Some(refusal) = statement.unanalysed.clone().filter(|r| r.kind == RefusalKind::Unparsed) {
+            let literals = parts.iter().flat_map(|part| literals(&part.tokens, &HashMap::default(), false)).collect();
+            return vec![not_understood(0..text.len(), literals, refusal)];
+        }
+        settings.temporary.extend(statement.temporary.iter().cloned());
+        statements.push(statement);
+    }
+    statements
+}
+
+fn understand(part: &Part<'_>, catalog: &Catalog, settings: &Settings) -> Statement {
+    let mut reading = Reading::new(catalog, settings);
+    let range: Range<usize> = part.range.clone();
+    match reading.statement(&part.tokens) {
+        Ok(outcome) => {
+            reading.parameters = part.tokens.iter().filter(|t| t.kind == Kind::Parameter).count();
+            let found = literals(&part.tokens, &HashMap::default(), outcome.secret);
+            reading.finish(range, outcome, found)
+        }
+        Err(refusal) => not_understood(range, literals(&part.tokens, &HashMap::default(), false), refusal),
+    }
+}
+
+impl Reading<'_> {
+    /// Reads one statement.
+    pub fn statement(&mut self, tokens: &[Token<'_>]) -> Result<Outcome, Refusal> {
+        let Some(first) = tokens.first() else { return Ok(Outcome::of("")) };
+        let word = if first.kind == Kind::Word { first.value.to_ascii_lowercase() } else { String::new() };
+        match word.as_str() {
+            "select" | "with" => self.select_statement(tokens),
+            "" if first.is("(") => self.select_statement(tokens),
+            "insert" | "replace" => self.changed(tokens, "INSERT"),
+            "update" => self.changed(tokens, "UPDATE"),
+            "delete" => self.changed(tokens, "DELETE"),
+            "begin" | "start" | "commit" | "rollback" | "savepoint" | "release" => self.transaction(tokens),
+            "set" => self.set(tokens),
+            "show" => self.show(tokens),
+            "describe" | "desc" | "explain" => self.explain(tokens),
+            "use" => self.use_database(tokens),
+            _ => self.define(tokens),
+        }
+    }
+
+    fn select_statement(&mut self, tokens: &[Token<'_>]) -> Result<Outcome, Refusal> {
+        let query = parser::whole(tokens, |parser| parser.parse_query())?;
+        let columns = self.query(&query, None)?;
+        self.check_whole(&*query)?;
+        let outputs = columns.into_iter().map(|c| Output { name: c.name, origin: c.origin }).collect();
+        Ok(Outcome { outputs: Some(outputs), ..Outcome::of("SELECT") })
+    }
+
+    fn changed(&mut self, tokens: &[Token<'_>], tag: &'static str) -> Result<Outcome, Refusal> {
+        use sqlparser::ast::Statement as Tree;
+        let tree = parser::whole(tokens, |parser| parser.parse_statement())?;
+        match &tree {
+            Tree::Insert(insert) => self.insert(insert)?,
+            Tree::Update(update) => self.update(update)?,
+            Tree::Delete(delete) => self.delete(delete)?,
+            _ => return Err(unsupported("a statement of this form", "write INSERT, UPDATE or DELETE")),
+        }
+        self.check_whole(&tree)?;
+        Ok(Outcome::of(tag))
+    }
+
+    /// A check on this reading: no name in an expression and no relation of the tree was passed over.
+    fn check_whole(&self, tree: &impl Visit) -> Result<(), Refusal> {
+        let (mut names, mut relations) = (0_usize, 0_usize);
+        let _ = visit_expressions(tree, |expr: &Expr| {
+            names += usize::from(matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_)));
+            ControlFlow::<()>::Continue(())
+        });
+        let _ = visit_relations(tree, |_| {
+            relations += 1;
+            ControlFlow::<()>::Continue(())
+        });
+        if names > self.names_read || relations > self.relations_read {
+            return Err(unsupported("a part of the statement that was not read", "write it in a simpler form"));
+        }
+        Ok(())
+    }
+
+    fn transaction(&mut self, tokens: &[Token<'_>]) -> Result<Outcome, Refusal> {
+        let words: Vec<String> = tokens.iter().map(|t| t.value.to_ascii_lowercase()).collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        use TransactionChange as Change;
+        let (tag, change) = match words[..] {
+            ["begin"] | ["begin", "work"] => ("BEGIN", Change::Begin),
+            ["start", "transaction"]
+            | ["start", "transaction", "read", "only" | "write"]
+            | ["start", "transaction", "with", "consistent", "snapshot"] => ("START TRANSACTION", Change::Begin),
+            ["commit"] | ["commit", "work"] => ("COMMIT", Change::Commit),
+            ["rollback"] | ["rollback", "work"] => ("ROLLBACK", Change::Rollback),
+            ["rollback", "to", _]
+            | ["rollback", "to", "savepoint", _]
+            | ["rollback", "work", "to", _]
+            | ["rollback", "work", "to", "savepoint", _] => ("ROLLBACK", Change::Savepoint),
+            ["savepoint", _] => ("SAVEPOINT", Change::Savepoint),
+            ["release", "savepoint", _] => ("RELEASE", Change::Savepoint),
+            ["start", ..] => return self.define(tokens),
+            _ => return Err(unsupported("transaction control of this form", "write BEGIN, COMMIT or ROLLBACK alone")),
+        };
+        self.effect(Effect::Session, "");
+        Ok(Outcome { transaction: change, ..Outcome::of(tag) })
+    }
+}
