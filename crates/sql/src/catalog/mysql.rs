@@ -225,6 +225,7 @@ impl Catalog {
                 array: 0,
                 relation: 0,
                 base: 0,
+                typmod: -1,
                 subtype: 0,
                 first_label: Some(first_label.into()),
                 code: None,
