@@ -101,7 +101,7 @@ impl Watcher {
         let bound = policy.bind(&Arc::new(catalog), self.database.settings.mode, current.as_ref().map(|w| &w.bound));
         self.report_problems(&bound);
         tracing::info!(database = %self.database.settings.name, catalog = bound.catalog().version(), "catalog read");
-        self.database.world.store(Some(Arc::new(World::new(bound, self.database.settings.mode))));
+        self.database.world.store(Some(Arc::new(World::new(bound, self.database.settings.mode, fingerprint.clone()))));
         self.fingerprint = fingerprint;
         Ok(())
     }

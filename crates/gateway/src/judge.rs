@@ -4,19 +4,19 @@ use std::{
     cell::RefCell,
     rc::Rc,
     sync::{Arc, OnceLock},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use querygate_mask::Rendering;
-use querygate_policy::{Bound, Decision, LiteralKey, Refusal, RefusalKind, RoleView, Together};
-use querygate_record::{
-    Barrier, CopyDirection, CopyFormat, Effect, Facts, Principal, TransactionChange, Value, Verdict,
-};
-use querygate_session::{Judge, Judgement, Part};
+use querygate_policy::{Bound, Decision, LiteralKey, Refusal, RoleView, Together};
+use querygate_record::{Barrier, Effect, Named, Principal, TransactionChange, Value, Verdict};
+use querygate_session::{Judge, Judgement, Part, Question};
 use querygate_sql::{self as analysis, analyse, session::Settings, statement::Statement};
 
 use crate::{
+    inside::{Holds, Inside, Job, is_control},
     metrics::Metrics,
+    refusals::{Unread, apart, pinned_setting, unmaskable_copy, unreadable},
     settings::Tracked,
     world::{DatabaseState, World, view_key},
 };
@@ -78,6 +78,8 @@ pub struct SessionJudge {
     /// Something was defined that others see once its transaction has ended.
     defined: bool,
     catalog: Seen,
+    /// What the open transaction defined.
+    inside: Inside,
 }
 
 /// Whether the catalog is as this session's statements left it.
@@ -109,8 +111,10 @@ impl SessionJudge {
             setting_changed_in_transaction: false,
             defined: false,
             catalog: Seen::Current,
+            inside: Inside::default(),
         };
         judge.restamp();
+        judge.settle_inside();
         judge
     }
 
@@ -146,16 +150,42 @@ impl SessionJudge {
         self.stamp = u128::from_le_bytes(stamp);
     }
 
-    /// Follows the database's present world. False when there is none.
-    fn follow(&mut self) -> bool {
-        let world = self.database.world.load();
-        let Some(world) = world.as_ref() else { return false };
-        if !Arc::ptr_eq(world, &self.world) {
-            self.world = world.clone();
-            self.view = self.world.view(&self.principal);
+    /// What the transaction defines from now on is its own.
+    fn settle_inside(&mut self) {
+        let shared = self.database.world.load().as_ref().map(|w| w.version);
+        self.inside.settled(shared.filter(|_| !self.database.is_behind()));
+    }
+
+    /// An answer about the catalog that is to be read, on a thread of its own.
+    pub fn catalog_job(&mut self) -> Option<Job> {
+        let shared = self.database.world.load_full()?;
+        self.inside.job(&shared, self.database.settings.mode)
+    }
+
+    /// That answer has been read, or can't be.
+    pub fn catalog_read(&mut self, world: Option<Arc<World>>) {
+        self.inside.read(world);
+    }
+
+    /// Follows the world that holds: the database's present one, or that of the open transaction. None: it is not there.
+    fn follow(&mut self, control: bool) -> Option<Result<(), Unread>> {
+        let shared = self.database.world.load_full()?;
+        if !control {
+            self.inside.begins(shared.version);
+        }
+        let world = match self.inside.holds(shared.version) {
+            Holds::Shared => shared,
+            Holds::Own(world) => world,
+            _ if control => shared,
+            Holds::Unknown => return None,
+            Holds::Unreadable => return Some(Err(Unread::Snapshot)),
+        };
+        if !Arc::ptr_eq(&world, &self.world) {
+            self.view = world.view(&self.principal);
+            self.world = world;
             self.restamp();
         }
-        true
+        Some(Ok(()))
     }
 
     fn key(&self, text: &str) -> [u8; 32] {
@@ -207,42 +237,6 @@ impl SessionJudge {
         judgement
     }
 
-    /// The refusal of everything while the catalog can't be read.
-    fn unreadable(&self, text: &str) -> Arc<Judgement> {
-        let refusal = Refusal {
-            kind: RefusalKind::NotAnalysable,
-            message: "cannot be analysed: the database's catalog can't be read".to_owned(),
-            detail: "What the statement would touch is not known for certain.".to_owned(),
-            hint: "Send it again; if this goes on, tell the gateway's administrator.".to_owned(),
-            position: None,
-        };
-        let facts = Facts {
-            text: format!("{} bytes, not analysed", text.len()),
-            effects: vec![(Effect::Unanalysed, Vec::new())],
-            verdict: Some(Verdict::Block),
-            rule: "default: unanalysed".to_owned(),
-            reason: refusal.message.clone(),
-            ..Facts::default()
-        };
-        Arc::new(Judgement {
-            text: text.into(),
-            stamp: self.stamp,
-            verdict: Verdict::Block,
-            refusal: Some(refusal),
-            rule: "default: unanalysed".into(),
-            reviewers: Vec::new(),
-            expires: Duration::ZERO,
-            hold_in_transaction: None,
-            durable: false,
-            changes: false,
-            facts: Arc::new(facts),
-            facts_id: OnceLock::new(),
-            rewritten: None,
-            parts: Vec::new(),
-            hashed_parameters: Arc::default(),
-        })
-    }
-
     /// What a text can't be analysed for because a setting changes inside it, or because values are written in a way that masks don't know.
     fn refuse_barrier(&self, judgement: &Judgement, statements: &[Statement]) -> Option<Refusal> {
         let last = judgement.parts.len().checked_sub(1)?;
@@ -255,6 +249,14 @@ impl SessionJudge {
         }
         if !self.view.is_masked() {
             return None;
+        }
+        // What a name means after a definition is known once that has run.
+        let uses = |s: &&Statement| !s.tables.is_empty() || matches!(s.named, Some(Named::Execute(_)));
+        let defined = judgement.parts.iter().position(|part| part.defines);
+        if let Some(at) = defined
+            && statements.iter().skip(at + 1).any(|s| uses(&s))
+        {
+            return Some(apart(judgement.parts.get(at).map_or("", |part| part.tag)));
         }
         // Alone, it is settled before anything masked is written.
         let alone = last == 0 && judgement.parts.iter().all(|part| part.masks.fields.is_empty());
@@ -279,23 +281,25 @@ impl SessionJudge {
 
 impl Judge for SessionJudge {
     fn judge(&mut self, text: &str) -> Option<Arc<Judgement>> {
+        let control = is_control(text);
         match self.catalog {
+            _ if control => {}
             Seen::Changed => return None,
             Seen::Unreadable => {
                 // The statement after this one looks again.
                 self.catalog = Seen::Changed;
-                return Some(self.unreadable(text));
+                return Some(unreadable(text, self.stamp, Unread::Away));
             }
             // Another session's statement changed it.
             Seen::Current if self.database.is_behind() => {
                 self.catalog = Seen::Changed;
                 return None;
             }
-            Seen::Current if self.database.is_outdated() => return Some(self.unreadable(text)),
+            Seen::Current if self.database.is_outdated() => return Some(unreadable(text, self.stamp, Unread::Away)),
             Seen::Current => {}
         }
-        if !self.follow() {
-            return None;
+        if let Err(why) = self.follow(control)? {
+            return Some(unreadable(text, self.stamp, why));
         }
         let key = self.key(text);
         if text.len() <= REMEMBERED_TEXT_MAX
@@ -312,10 +316,15 @@ impl Judge for SessionJudge {
 
     fn is_current(&self, judgement: &Judgement) -> bool {
         let world = self.database.world.load();
-        self.catalog == Seen::Current
+        let holds = world.as_ref().map_or(Holds::Unknown, |shared| self.inside.holds(shared.version));
+        let same = match &holds {
+            Holds::Shared => world.as_ref().is_some_and(|w| Arc::ptr_eq(w, &self.world)),
+            Holds::Own(own) => Arc::ptr_eq(own, &self.world),
+            Holds::Unknown | Holds::Unreadable => false,
+        };
+        same && self.catalog == Seen::Current
             && !self.database.is_behind()
             && !self.database.is_outdated()
-            && world.as_ref().is_some_and(|w| Arc::ptr_eq(w, &self.world))
             && judgement.stamp == self.stamp
     }
 
@@ -349,9 +358,15 @@ impl Judge for SessionJudge {
     fn completed(&mut self, judgement: &Judgement, index: usize) {
         let Some(part) = judgement.parts.get(index) else { return };
         self.setting_changed_in_transaction |= part.barrier.is_some();
+        match part.transaction {
+            TransactionChange::Begin if !self.defined => self.settle_inside(),
+            // Back to a savepoint: what was defined since then is gone.
+            TransactionChange::Savepoint if self.defined => self.inside.changed(),
+            _ => {}
+        }
         if part.defines {
             self.defined = true;
-            self.catalog = Seen::Changed;
+            self.inside.changed();
         }
         if !part.temporary.is_empty() {
             self.tracked.add_temporary(&part.temporary);
@@ -359,11 +374,26 @@ impl Judge for SessionJudge {
         }
     }
 
+    fn is_inside(&self) -> bool {
+        self.defined
+    }
+
+    fn question(&mut self, text: &str, failed: bool) -> Option<Question> {
+        let shared = self.database.world.load().as_ref().map(|w| w.version)?;
+        if is_control(text) { None } else { self.inside.question(shared, failed) }
+    }
+
+    fn answered(&mut self, question: Question, row: &[Option<&[u8]>]) -> bool {
+        let shared = self.database.world.load_full();
+        shared.is_some_and(|shared| self.inside.answered(question, row, &shared))
+    }
+
     fn settled(&mut self) {
         if std::mem::take(&mut self.defined) {
             self.database.note_definition();
             self.catalog = Seen::Changed;
         }
+        self.settle_inside();
     }
 }
 
@@ -377,6 +407,7 @@ fn part(statement: &Statement, decision: &Decision) -> Part {
         barrier: barrier(statement),
         named: statement.named.clone(),
         defines: statement.effects.iter().any(|e| changes_catalog(e.effect)),
+        late: statement.copy.is_some() || statement.effects.iter().any(|e| changes_catalog(e.effect)),
         temporary: statement.temporary.clone(),
     }
 }
@@ -397,6 +428,7 @@ fn changes_catalog(effect: Effect) -> bool {
             | Effect::Drop
             | Effect::Maintain
             | Effect::Privilege
+            | Effect::Server
             | Effect::Unanalysed
     )
 }
@@ -409,54 +441,4 @@ fn either(each: impl Iterator<Item = Vec<bool>>) -> Arc<[bool]> {
         all.iter_mut().zip(hashed).for_each(|(all, hashed)| *all |= hashed);
     }
     all.into()
-}
-
-/// A COPY whose rows can't be told apart or rewritten.
-fn unmaskable_copy(part: &Part) -> Option<Refusal> {
-    let copy = part.copy.as_ref()?;
-    if !crate::postgres::masks_any(&part.masks) || copy.direction != CopyDirection::ToStdout {
-        return None;
-    }
-    if copy.format == CopyFormat::Binary {
-        return None;
-    }
-    let (message, hint) = match crate::postgres::copy_codec(copy) {
-        None => ("COPY in this format cannot be masked", "Use the text or CSV format."),
-        // A secret that equals the text for NULL would look like one: a question with an answer.
-        Some(codec) if codec.has_ambiguous_null() => (
-            "COPY with this text for NULL cannot be masked",
-            "Leave NULL out, or quote all columns with FORCE_QUOTE * in CSV.",
-        ),
-        Some(_) => return None,
-    };
-    Some(Refusal {
-        kind: RefusalKind::NotAnalysable,
-        message: message.to_owned(),
-        detail: "A masked column is among those copied.".to_owned(),
-        hint: hint.to_owned(),
-        position: None,
-    })
-}
-
-fn apart(tag: &str) -> Refusal {
-    Refusal {
-        kind: RefusalKind::NotAnalysable,
-        message: format!(
-            "cannot be analysed: {tag} may change a setting that decides what the statements after it mean"
-        ),
-        detail: "The settings that the following statements run under are known only after it ran.".to_owned(),
-        hint: "Send the statements one by one.".to_owned(),
-        position: None,
-    }
-}
-
-fn pinned_setting(setting: &str, value: &str) -> Refusal {
-    Refusal {
-        kind: RefusalKind::NotAnalysable,
-        message: format!("cannot be analysed: masked values are only written with {setting} = {value}"),
-        detail: "A masked date, instant or interval is among the results, or the setting changes in the same text."
-            .to_owned(),
-        hint: format!("SET {setting} = {value}"),
-        position: None,
-    }
 }

@@ -23,25 +23,36 @@ pub const OUTDATED_AFTER: Duration = Duration::from_secs(60);
 /// Role views kept per world: beyond this they are computed anew.
 const VIEWS_MAX: usize = 1024;
 
+/// Tells one state of policy and catalog from another.
+pub type Identity = [u8; 32];
+
 /// One state of policy and catalog.
 #[derive(Debug)]
 pub struct World {
     /// The policy with its masks bound to columns.
     pub bound: Bound,
-    /// Which state this is: a hash over policy and catalog.
-    pub version: [u8; 32],
+    /// Which state this is: a hash over policy and catalog, and over which transaction sees it, if not everybody.
+    pub version: Identity,
+    /// The server's fingerprint of the catalog.
+    pub fingerprint: String,
     views: Mutex<HashMap<Vec<u8>, Arc<RoleView>>>,
 }
 
 impl World {
     /// A state of policy and catalog.
-    pub fn new(bound: Bound, mode: Mode) -> World {
+    pub fn new(bound: Bound, mode: Mode, fingerprint: String) -> World {
+        World::of_transaction(bound, mode, fingerprint, 0)
+    }
+
+    /// What one open transaction sees; `serial` tells it from every other.
+    pub fn of_transaction(bound: Bound, mode: Mode, fingerprint: String, serial: u64) -> World {
         let mut hasher = blake3::Hasher::new();
         hasher.update(bound.policy().version().as_bytes());
         hasher.update(&[0]);
         hasher.update(bound.catalog().version().as_bytes());
         hasher.update(&[u8::from(mode.observe), u8::from(mode.danger_unmasked)]);
-        World { bound, version: *hasher.finalize().as_bytes(), views: Mutex::default() }
+        hasher.update(&serial.to_le_bytes());
+        World { bound, version: *hasher.finalize().as_bytes(), fingerprint, views: Mutex::default() }
     }
 
     /// What a principal may not see.
@@ -176,7 +187,7 @@ impl DatabaseState {
         match policy {
             Some(policy) => {
                 let bound = policy.bind(world.bound.catalog(), self.settings.mode, Some(&world.bound));
-                self.world.store(Some(Arc::new(World::new(bound, self.settings.mode))));
+                self.world.store(Some(Arc::new(World::new(bound, self.settings.mode, world.fingerprint.clone()))));
             }
             None => self.world.store(None),
         }

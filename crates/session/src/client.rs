@@ -84,6 +84,9 @@ impl Session {
         if approved.is_none() && !(self.drained(out) && self.settings_known(now_ns, out)) {
             return Step::Later;
         }
+        if !self.catalog_known(text, judge, now_ns, out) {
+            return self.again(approved);
+        }
         let Some(judgement) = judge.judge(text) else { return self.again(approved) };
         let (judgement, masks) = match self.resolve(judgement, judge) {
             Ok(resolved) => resolved,
@@ -142,6 +145,7 @@ impl Session {
         };
         self.note_names(&judgement);
         self.note_barrier(&judgement);
+        self.note_definition(&judgement);
         match &judgement.rewritten {
             Some(text) => out.push(Action::ForwardText(text.clone())),
             None => out.push(Action::Forward),
@@ -226,7 +230,7 @@ impl Session {
                 Some(Named::Fetch(name)) => {
                     match earlier.iter().rev().find(|p| p.named == Some(Named::Declare(name.clone()))) {
                         Some(here) => here.masks.clone(),
-                        None => self.cursor_plan(name, &part.masks)?,
+                        None => self.cursor_plan(name, &part.masks, judge)?,
                     }
                 }
                 Some(Named::Prepare(_) | Named::Declare(_)) if self.names.is_full() => {
@@ -253,8 +257,11 @@ impl Session {
         Ok((prepared.judgement.clone(), prepared.masks.clone()))
     }
 
-    fn cursor_plan(&self, name: &str, own: &Arc<MaskPlan>) -> Result<Arc<MaskPlan>, Report> {
+    fn cursor_plan(&self, name: &str, own: &Arc<MaskPlan>, judge: &dyn Judge) -> Result<Arc<MaskPlan>, Report> {
         match self.names.portals.get(name) {
+            Some(portal) if portal.judgement.is_late() && !judge.is_current(&portal.judgement) => {
+                Err(refuse::changed())
+            }
             Some(portal) if !portal.uncertain => Ok(portal.masks.clone()),
             // Without masks every cursor shows what the principal may see.
             _ if own.masked_columns.is_empty() => Ok(own.clone()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use querygate_record::{Event, HoldId, Outcome, Value};
 
-use crate::judgement::{HoldRequest, Judgement, Ruling};
+use crate::judgement::{HoldRequest, Judgement, Question, Ruling};
 
 /// A statement or a portal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -278,6 +278,8 @@ pub enum Injected {
     Poison,
     /// Read the tracked settings back.
     ReadSettings,
+    /// Ask for the catalog as the open transaction sees it.
+    AskCatalog(Question),
     /// Prepare and describe a query without running it: the columns of a COPY.
     Probe(Arc<str>),
 }

@@ -8,7 +8,7 @@ use querygate_record::{Named, TransactionChange};
 use crate::{
     client::ends_transaction,
     event::{Formats, Target},
-    judgement::Judgement,
+    judgement::{Judgement, Question},
     names::{Portal, Prepared},
     session::Own,
 };
@@ -34,6 +34,8 @@ pub(crate) enum Expect {
     Poison(Own),
     /// The replies to the settings query: what is still to come.
     Settings(OwnStep, Own),
+    /// The replies to a question about the catalog: which of its statements answers, and what of that is still to come.
+    Catalog(Question, usize, OwnStep, Own),
     /// The replies to a COPY's probe.
     Probe(OwnStep, Arc<MaskPlan>, Own),
 }
@@ -89,7 +91,9 @@ impl Expect {
     /// The gateway's own statement that it answers.
     pub(crate) fn own(&self) -> Option<Own> {
         match self {
-            Expect::Poison(own) | Expect::Settings(_, own) | Expect::Probe(_, _, own) => Some(*own),
+            Expect::Poison(own) | Expect::Settings(_, own) | Expect::Catalog(.., own) | Expect::Probe(_, _, own) => {
+                Some(*own)
+            }
             _ => None,
         }
     }
@@ -104,6 +108,15 @@ impl Expect {
         match self {
             Expect::Query(q) => q.judgement.is_barrier(),
             Expect::Execute(e) => e.judgement.is_barrier(),
+            _ => false,
+        }
+    }
+
+    /// Whether it may change the catalog.
+    pub(crate) fn defines(&self) -> bool {
+        match self {
+            Expect::Query(q) => q.judgement.defines(),
+            Expect::Execute(e) => e.judgement.defines(),
             _ => false,
         }
     }

@@ -6,6 +6,7 @@ use querygate_policy::decision::MaskPlan;
 use querygate_record::{Named, Value, Verdict};
 
 use crate::{
+    catalog::Late,
     client::forward,
     copy,
     event::{Action, ClientMessage, ClientReply, Formats, Injected, Log, Report, Step, Target, Transaction},
@@ -26,7 +27,7 @@ impl Session {
         now_ns: i64,
         out: &mut Vec<Action>,
     ) -> Step {
-        if !self.settings_known(now_ns, out) {
+        if !(self.settings_known(now_ns, out) && self.catalog_known(text, judge, now_ns, out)) {
             return Step::Later;
         }
         let Some(judgement) = judge.judge(text) else { return Step::Later };
@@ -108,7 +109,8 @@ impl Session {
             self.drained(out);
             return Step::Later;
         }
-        match self.renew(&mut prepared, judge) {
+        let known = self.catalog_known(&prepared.judgement.text, judge, now_ns, out);
+        match if known { self.renew(&mut prepared, judge) } else { Ok(false) } {
             Ok(true) => {}
             Ok(false) => {
                 if let Some(number) = approved {
@@ -248,6 +250,11 @@ impl Session {
             self.drained(out);
             return Step::Later;
         }
+        match self.holds_late(&found, judge, now_ns, out) {
+            Late::Holds => {}
+            Late::Later => return Step::Later,
+            Late::Refuse(report) => return self.fail(report, out),
+        }
         if let Some(name) = self.prepares_again(&found) {
             return self.fail(refuse::duplicate(&name), out);
         }
@@ -259,6 +266,7 @@ impl Session {
         let makes_names = !cursor && !found.inner;
         let Portal { judgement, masks, formats, .. } = found;
         self.note_barrier(&judgement);
+        self.note_definition(&judgement);
         if makes_names {
             self.note_names(&judgement);
         }

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use querygate_policy::decision::{MaskPlan, Refusal};
+use querygate_policy::decision::{FieldPlan, MaskPlan, Refusal};
 use querygate_record::{Barrier, Copy, Digest, Facts, HoldId, Named, TransactionChange, Value, Verdict};
 
 /// Policy's answer for a whole text: what runs together is judged together, the strictest part counts.
@@ -62,6 +62,8 @@ pub struct Part {
     pub named: Option<Named>,
     /// It changes the catalog.
     pub defines: bool,
+    /// The server looks up what it does when it runs, not when it is bound: COPY, commands, functions whose body was analysed.
+    pub late: bool,
     /// Temporary relations that it makes.
     pub temporary: Vec<String>,
 }
@@ -72,10 +74,34 @@ impl Judgement {
         self.parts.iter().any(|p| p.barrier.is_some())
     }
 
+    /// Whether the catalog may be another once it has run: by a definition, or by the end of a transaction that made one.
+    pub(crate) fn defines(&self) -> bool {
+        self.parts.iter().any(|p| p.defines)
+    }
+
+    /// Whether it is judged again, to the same effect, before it runs.
+    pub(crate) fn is_late(&self) -> bool {
+        self.parts.iter().any(|p| p.late)
+    }
+
+    /// Whether another judgement of the same text lets the same happen: for a portal that was bound under the other.
+    pub(crate) fn is_as(&self, other: &Judgement) -> bool {
+        self.verdict <= other.verdict
+            && self.rewritten == other.rewritten
+            && self.facts == other.facts
+            && self.parts.len() == other.parts.len()
+            && self.parts.iter().zip(&other.parts).all(|(a, b)| a.copy == b.copy && masks_alike(&a.masks, &b.masks))
+    }
+
     /// The plan of the statement at `index`; nothing masked beyond the end.
     pub fn masks(&self, index: usize) -> Option<&Arc<MaskPlan>> {
         self.parts.get(index).map(|p| &p.masks)
     }
+}
+
+fn masks_alike(a: &MaskPlan, b: &MaskPlan) -> bool {
+    let field = |f: &Option<FieldPlan>| f.as_ref().map(|f| (f.column, f.mask.clone()));
+    a.canonical_errors == b.canonical_errors && a.fields.iter().map(field).eq(b.fields.iter().map(field))
 }
 
 /// Judges texts under the session's present settings, catalog and policy. The driver implements it; a simulation plays it.
@@ -95,11 +121,46 @@ pub trait Judge {
     /// Takes the row that the settings query returned. False if it can't be understood.
     fn settings_read(&mut self, row: &[Option<&[u8]>]) -> bool;
 
+    /// Whether the open transaction may see other definitions than everybody else: then its end changes what holds.
+    fn is_inside(&self) -> bool {
+        false
+    }
+
+    /// What must be asked on the session's own connection before this text can be judged; none: nothing. `failed`: the
+    /// transaction has failed, so the server answers nothing.
+    fn question(&mut self, _text: &str, _failed: bool) -> Option<Question> {
+        None
+    }
+
+    /// Takes a row of the answer: of the first statement of the question, then of its last but one. False if it can't be understood.
+    fn answered(&mut self, _question: Question, _row: &[Option<&[u8]>]) -> bool {
+        false
+    }
+
     /// A statement succeeded: temporary objects, the catalog, may have changed.
     fn completed(&mut self, judgement: &Judgement, part: usize);
 
     /// No transaction is open any more: what was defined is there for everybody, or gone.
     fn settled(&mut self) {}
+}
+
+/// What a session's own connection is asked about the catalog as the open transaction sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Question {
+    /// Whether it differs from what is known.
+    Fingerprint,
+    /// The whole of it.
+    Catalog,
+}
+
+impl Question {
+    /// How many statements ask it: settings are kept and pinned, the question, settings are given back.
+    pub const STATEMENTS: usize = 4;
+
+    /// Whether the row of that statement is part of the answer.
+    pub(crate) fn is_answered_by(statement: usize) -> bool {
+        statement == 0 || statement == 2
+    }
 }
 
 /// A question to reviewers.

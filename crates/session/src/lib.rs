@@ -12,6 +12,7 @@
 //! assert!(matches!(session.rows(), Rows::Unexpected));
 //! ```
 
+mod catalog;
 mod client;
 mod copy;
 mod event;
@@ -29,6 +30,6 @@ pub use event::{
     Action, ClientMessage, ClientReply, Column, Control, EndReason, Formats, Injected, Log, Relay, Report,
     ServerMessage, Step, Target, Transaction,
 };
-pub use judgement::{Hold, HoldRequest, Judge, Judgement, Part, Ruling};
+pub use judgement::{Hold, HoldRequest, Judge, Judgement, Part, Question, Ruling};
 pub use names::NAMES_MAX;
 pub use session::{Activity, Rows, Session};

@@ -11,7 +11,7 @@ use crate::{
     expect::{Execution, Expect, OwnStep, Query},
     judgement::{Judge, Judgement},
     names::{Portal, Prepared},
-    session::{Mode, Own, Session, status},
+    session::{Mode, Own, Rows, Session, status},
 };
 
 impl Session {
@@ -49,6 +49,9 @@ impl Session {
                 if own { Relay::Swallow } else { Relay::Pass }
             }
             (Expect::Settings(step, own), message) => self.settings_reply((step, own), message, judge, now_ns, out),
+            (Expect::Catalog(question, at, step, own), message) => {
+                self.catalog_reply((question, at, step, own), message, judge, now_ns, out)
+            }
             (Expect::Probe(step, masks, own), message) => self.probe_reply((step, masks, own), message, now_ns, out),
             _ => self.unexpected("a message out of its turn", out),
         }
@@ -56,7 +59,7 @@ impl Session {
 
     /// Whether the next row answers the gateway's own question and must be handed over as a message.
     pub fn wants_row(&self) -> bool {
-        matches!(self.queue.front(), Some(Expect::Settings(OwnStep::Row, _)))
+        matches!(self.rows(), Rows::Own)
     }
 
     fn execute_reply(
@@ -220,6 +223,9 @@ impl Session {
             _ => {}
         }
         judge.completed(judgement, index);
+        if ends_transaction(part.transaction) {
+            judge.settled();
+        }
     }
 
     fn ready(&mut self, transaction: Transaction, judge: &mut dyn Judge, now_ns: i64, out: &mut Vec<Action>) {
@@ -273,6 +279,7 @@ impl Session {
             Some(Expect::Sync { own }) => {
                 return if *own { Relay::Swallow } else { self.diagnostics(masked) };
             }
+            Some(Expect::Catalog(..)) => self.catalog_failed(),
             Some(Expect::Settings(..)) => return self.unexpected("the tracked settings could not be read", out),
             Some(_) => self.diagnostics(masked),
         };

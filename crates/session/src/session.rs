@@ -35,6 +35,10 @@ pub struct Session {
     pub(crate) settings_asked: bool,
     /// A setting changed inside the transaction: its end may change it back.
     pub(crate) settings_in_transaction: bool,
+    /// What was sent may change the catalog, and is not answered.
+    pub(crate) defines_owed: bool,
+    /// The catalog has been asked for, and the answer is not whole.
+    pub(crate) catalog_asked: bool,
     /// The server takes COPY data.
     pub(crate) copy_in: bool,
     /// A COPY was sent that may yet ask for data.
@@ -140,7 +144,7 @@ impl Session {
                 Some(masks) => Rows::Planned(masks, &q.formats),
                 None => Rows::Unexpected,
             },
-            Some(Expect::Settings(OwnStep::Row, _)) => Rows::Own,
+            Some(Expect::Settings(OwnStep::Row, _) | Expect::Catalog(_, _, OwnStep::Row, _)) => Rows::Own,
             _ => Rows::Unexpected,
         }
     }
@@ -154,7 +158,14 @@ impl Session {
             Some(Expect::Query(q)) => q.masks.iter().any(|m| m.canonical_errors),
             Some(Expect::Parse { .. } | Expect::Describe { .. } | Expect::Close { .. }) => false,
             // Deferred constraints and triggers speak at COMMIT, which Sync may be.
-            Some(Expect::Sync { .. } | Expect::Poison(_) | Expect::Settings(..) | Expect::Probe(..)) | None => masked,
+            Some(
+                Expect::Sync { .. }
+                | Expect::Poison(_)
+                | Expect::Settings(..)
+                | Expect::Catalog(..)
+                | Expect::Probe(..),
+            )
+            | None => masked,
         };
         if canonical { Relay::Canonical } else { Relay::Pass }
     }

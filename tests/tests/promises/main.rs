@@ -17,6 +17,7 @@ mod explained;
 mod full_disk;
 mod limits;
 mod metrics;
+mod migrations;
 mod own_statements;
 mod reload;
 mod secrets;

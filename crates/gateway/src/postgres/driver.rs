@@ -15,6 +15,7 @@ use querygate_record::{Event, HoldId, Origin, Principal, SessionId, StatementId}
 use querygate_session::{Action, Control, EndReason, HoldRequest, Log, Ruling, Session};
 use tokio::{
     sync::{mpsc, oneshot},
+    task::{JoinHandle, spawn_blocking},
     time::timeout,
 };
 
@@ -26,7 +27,7 @@ use crate::{
     postgres::{LoopParts, replies, rows::CopyRows},
     registry::{Live, Mail},
     shared::Shared,
-    world::DatabaseState,
+    world::{DatabaseState, World},
 };
 
 /// Bytes of a client that wait to be dealt with, at most: then it is not read.
@@ -79,6 +80,8 @@ pub struct Driver {
     live: Arc<Live>,
     /// A look at the catalog that is under way.
     catalog: Option<Pin<Box<dyn Future<Output = bool>>>>,
+    /// The catalog of the open transaction while it is being read.
+    reading: Option<JoinHandle<Option<Arc<World>>>>,
 }
 
 /// What a driver starts from.
@@ -133,6 +136,7 @@ impl Driver {
             live: start.live,
             statement_max: start.statement_max,
             catalog: None,
+            reading: None,
         }
     }
 
@@ -176,6 +180,9 @@ impl Driver {
         if self.judge.wants_catalog() && self.catalog.is_none() && self.end.is_none() {
             self.look_at_catalog();
         }
+        if let Some(job) = self.judge.catalog_job() {
+            self.reading = Some(spawn_blocking(move || job.run()));
+        }
     }
 
     fn check_ends(&mut self) {
@@ -203,6 +210,10 @@ impl Driver {
             seen = async { match self.catalog.as_mut() { Some(look) => look.await, None => std::future::pending().await } } => {
                 self.catalog = None;
                 self.judge.catalog_seen(seen);
+            }
+            read = async { match self.reading.as_mut() { Some(reading) => reading.await, None => std::future::pending().await } } => {
+                self.reading = None;
+                self.judge.catalog_read(read.unwrap_or_default());
             }
             progress = self.io.progress(read_client, read_server) => {
                 if let Err((which, error)) = progress {

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The answer of one question, at most: a snapshot of a large catalog.
-const ANSWER_BYTES_MAX: usize = 512 * 1024 * 1024;
+pub const ANSWER_BYTES_MAX: usize = 512 * 1024 * 1024;
 
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]

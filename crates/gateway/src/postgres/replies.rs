@@ -2,6 +2,7 @@
 
 use bytes::BytesMut;
 use querygate_postgres::{
+    EncodeError,
     backend::{
         Status,
         encode::{self, ErrorReport, Severity},
@@ -10,7 +11,7 @@ use querygate_postgres::{
 };
 use querygate_session::{ClientReply, Injected, Report, Transaction};
 
-use crate::settings;
+use crate::{inside, settings};
 
 /// Names of the gateway's own statements and portals on the server.
 const OWN: &str = "_querygate";
@@ -67,7 +68,6 @@ pub fn terminate(out: &mut BytesMut, end: &str) {
 /// A message of the gateway's own to the server. None of them can be too long: their texts are constants or were already received.
 pub fn inject(out: &mut BytesMut, message: &Injected) {
     use frontend::encode as e;
-    let parse = |out: &mut BytesMut, text: &str| e::parse(out, &Parse { name: OWN, text, types: Vec::new() });
     let written = match message {
         Injected::DescribeStatement(name) => e::describe(out, Target::Statement, name),
         Injected::Flush => {
@@ -79,18 +79,31 @@ pub fn inject(out: &mut BytesMut, message: &Injected) {
             Ok(())
         }
         Injected::Poison => e::execute(out, NO_PORTAL, 0),
-        Injected::ReadSettings => parse(out, settings::READ)
-            .and_then(|()| e::bind(out, &own_bind()))
-            .and_then(|()| e::execute(out, OWN, 0))
-            .and_then(|()| e::close(out, Target::Portal, OWN))
-            .and_then(|()| e::close(out, Target::Statement, OWN)),
-        Injected::Probe(text) => parse(out, text)
+        Injected::ReadSettings => own_statement(out, settings::READ),
+        Injected::AskCatalog(question) => {
+            inside::statements(*question).iter().try_for_each(|text| own_statement(out, text))
+        }
+        Injected::Probe(text) => own_parse(out, text)
             .and_then(|()| e::describe(out, Target::Statement, OWN))
             .and_then(|()| e::close(out, Target::Statement, OWN)),
     };
     if let Err(error) = written {
         tracing::error!(%error, "a message of the gateway's own can't be written");
     }
+}
+
+fn own_parse(out: &mut BytesMut, text: &str) -> Result<(), EncodeError> {
+    frontend::encode::parse(out, &Parse { name: OWN, text, types: Vec::new() })
+}
+
+/// A statement that gives rows, from Parse to Close.
+fn own_statement(out: &mut BytesMut, text: &str) -> Result<(), EncodeError> {
+    use frontend::encode as e;
+    own_parse(out, text)
+        .and_then(|()| e::bind(out, &own_bind()))
+        .and_then(|()| e::execute(out, OWN, 0))
+        .and_then(|()| e::close(out, Target::Portal, OWN))
+        .and_then(|()| e::close(out, Target::Statement, OWN))
 }
 
 fn own_bind() -> frontend::Bind<'static> {

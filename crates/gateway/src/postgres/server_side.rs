@@ -17,6 +17,7 @@ use crate::{
     duplex::OUT_BYTES_MAX,
     postgres::{
         driver::{Driver, End},
+        own::ANSWER_BYTES_MAX,
         rows::{self, CopyRows},
     },
 };
@@ -125,7 +126,13 @@ impl Driver {
                 self.session.count(1, header.length as u64, 0);
                 Done::Raw(header.length)
             }
-            Rows::Planned(..) | Rows::Own if in_run || !whole => {
+            Rows::Own if in_run || !whole => {
+                if header.length > ANSWER_BYTES_MAX {
+                    return self.bad_server("an answer to the gateway's own question that is too long");
+                }
+                Done::Wait
+            }
+            Rows::Planned(..) if in_run || !whole => {
                 if header.length > MASKED_BYTES_MAX {
                     return self.bad_server("a row too large to be masked");
                 }

@@ -93,12 +93,18 @@ impl Bound {
             return;
         }
         let clear_for: Arc<[String]> = section.clear_for.as_slice().into();
+        let catalog = Arc::clone(&self.catalog);
+        let mut displaced = BTreeSet::new();
         for column in section.columns() {
-            match relation.column(column) {
-                Some(found) => {
-                    self.identities.insert((section.qualified(), column.value.clone()), found.id);
-                }
-                None => self.missing_column(section, relation, column, earlier, reasons),
+            let found = relation.column(column).map(|c| c.id);
+            let before = earlier.and_then(|e| e.identity(section, column)).filter(|id| catalog.column(*id).is_some());
+            if let Some(id) = before.or(found) {
+                self.identities.insert((section.qualified(), column.value.clone()), id);
+                let elsewhere = if found.is_some() { before != found } else { id.table != relation.oid };
+                displaced.extend((before.is_some() && elsewhere).then_some(id.table));
+            }
+            if found.is_none() {
+                self.missing_column(section, relation, column, earlier, reasons);
             }
         }
         for column in &relation.columns {
@@ -114,6 +120,23 @@ impl Bound {
         for (column, rule) in &section.write {
             self.write.extend(relation.column(column).map(|c| (c.id, *rule)));
         }
+        for table in displaced {
+            self.keep_displaced(section, table, reasons);
+        }
+    }
+
+    /// A section's name that now means something else than it did: what it meant is still there, keeps its masks, and its table is refused.
+    fn keep_displaced(&mut self, section: &TableSection, table: u32, reasons: &mut Reasons) {
+        let catalog = Arc::clone(&self.catalog);
+        let Some(relation) = catalog.relation(table) else { return };
+        let message =
+            format!("{} means something else than before: that is now in {}", section.qualified(), relation.qualified);
+        let remedy =
+            "name both in the policy, or drop the old one; until then it is refused to those who don't see it in clear";
+        self.report(Severity::Error, section.span.clone(), message, remedy.to_owned());
+        let reason = format!("it, or a column of it, was what the policy calls {}", section.qualified());
+        self.refuse_table(relation, reason.into(), section.clear_for.as_slice().into());
+        self.mask_known(section, table, &|bound, column| bound.identity(section, column), reasons);
     }
 
     fn bind_unlisted(&mut self, relation: &Relation, ancestor: Option<&TableSection>, reasons: &mut Reasons) {
@@ -200,12 +223,21 @@ impl Bound {
         let Some(relation) = catalog.relation(table) else { return };
         let clear_for: Arc<[String]> = section.clear_for.as_slice().into();
         let reason = "its policy names columns or tables that don't exist".into();
-        self.refuse_table(relation, reason, Arc::clone(&clear_for));
+        self.refuse_table(relation, reason, clear_for);
+        self.mask_known(section, table, &|_, column| earlier.and_then(|e| e.identity(section, column)), reasons);
+    }
+
+    /// Masks the columns of a table that are known to be the section's, whatever they are called now.
+    fn mask_known(
+        &mut self,
+        section: &TableSection,
+        table: u32,
+        known: &dyn Fn(&Bound, &str) -> Option<ColumnId>,
+        reasons: &mut Reasons,
+    ) {
+        let clear_for: Arc<[String]> = section.clear_for.as_slice().into();
         for mask in &section.masks {
-            let Some(id) = earlier.and_then(|e| e.identity(section, &mask.column)).filter(|id| id.table == table)
-            else {
-                continue;
-            };
+            let Some(id) = known(self, &mask.column).filter(|id| id.table == table) else { continue };
             self.identities.insert((section.qualified(), mask.column.value.clone()), id);
             let treatment = Treatment::Mask(mask.masker.clone(), mask.nulls);
             let span = Some(mask.column.span.clone());

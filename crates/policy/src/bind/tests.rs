@@ -190,6 +190,27 @@ fn a_table_that_was_renamed_keeps_its_masks_or_is_at_least_refused() {
 }
 
 #[test]
+fn a_table_that_takes_the_name_of_a_masked_one_leaves_that_one_masked_and_refused() {
+    let policy = policy(
+        "[table.\"public.customers\"]\nunlisted = 'clear'\nmask.ssn = 'redact'\nmask.email = 'email'\nclear_for = ['dba']\n",
+    );
+    let before = policy.bind(&catalog(), Mode::default(), None);
+    let named = "{\"oid\" : 16702, \"schema\" : 2200, \"name\" : \"customers\", \"kind\" : \"r\"";
+    let other = "\"schema\" : 2200, \"name\" : \"orders\", \"kind\" : \"r\"";
+    let taken = changed(|json| {
+        let renamed = json.replacen(named, &named.replace("customers", "clients"), 1);
+        renamed.replacen(other, &other.replace("orders", "customers"), 1)
+    });
+    let once = policy.bind(&taken, Mode::default(), Some(&before));
+    let twice = policy.bind(&taken, Mode::default(), Some(&once));
+    for bound in [once, twice] {
+        assert_eq!(agent(&bound, "public.customers", "ssn"), Some(Masker::Redact), "it is known by what it was");
+        assert_eq!(decide(&bound, &select("public.customers", &["id"]), &["agent"]).verdict, Verdict::Block);
+        assert_eq!(decide(&bound, &select("public.customers", &["ssn"]), &["dba"]).verdict, Verdict::Allow);
+    }
+}
+
+#[test]
 fn a_masker_that_a_type_cannot_carry_is_an_error_and_the_column_is_refused() {
     let lines = "[table.\"public.customers\"]\nunlisted = 'clear'\nmask.birth_date = 'email'\n";
     let found = problems(lines);

@@ -8,10 +8,10 @@ use std::{
 use querygate_mask::{FieldMask, FieldType, Kind, Masker, NullRule};
 use querygate_policy::{FieldPlan, MaskPlan, MaskedColumns, Refusal, RefusalKind};
 use querygate_record::{Barrier, Copy, CopyDirection, CopyFormat, Facts, Named, TransactionChange, Value, Verdict};
-use querygate_session::{Judge, Judgement, Part};
+use querygate_session::{Judge, Judgement, Part, Question};
 use querygate_sql::statement::ColumnId;
 
-use crate::server::read;
+use crate::server::{Meaning, read};
 
 pub const SECRET: ColumnId = ColumnId { table: 1, attribute: 2 };
 
@@ -19,6 +19,14 @@ pub const SECRET: ColumnId = ColumnId { table: 1, attribute: 2 };
 pub struct Scripted {
     pub masked: bool,
     pub setting: u32,
+    pub catalog: u32,
+    /// The open transaction has defined something.
+    pub defined: bool,
+    /// What it sees is not known.
+    pub stale: bool,
+    pub failed: bool,
+    /// Everybody's catalog must be looked at.
+    pub unseen: bool,
     /// Judgements that are not to be had before one is.
     pub not_now: u32,
 }
@@ -35,6 +43,10 @@ impl Scripted {
         Arc::new(MaskPlan::new(fields, kind == "secret", masked_columns))
     }
 
+    fn stamp(&self) -> u128 {
+        stamp((self.setting, self.catalog))
+    }
+
     fn part(&self, text: &str) -> Part {
         let words: Vec<&str> = text.split(' ').collect();
         let mut part = Part { masks: self.plan(words[0]), ..Part::default() };
@@ -46,6 +58,10 @@ impl Scripted {
                 part.barrier = Barrier::Unknown;
             }
             ["set", _] => part.barrier = Barrier::Unknown,
+            ["define", _] => {
+                part.defines = true;
+                part.late = true;
+            }
             ["copyin"] => part.copy = Some(copy(CopyDirection::FromStdin)),
             ["copyout"] => part.copy = Some(copy(CopyDirection::ToStdout)),
             ["prepare", name, kind, _] => {
@@ -76,7 +92,7 @@ impl Scripted {
         let parts: Vec<Part> = said.parts.iter().filter(|p| !p.is_empty()).map(|p| self.part(p)).collect();
         Judgement {
             text: text.into(),
-            stamp: u128::from(self.setting),
+            stamp: self.stamp(),
             verdict,
             refusal,
             rule: "rule".into(),
@@ -98,17 +114,31 @@ fn copy(direction: CopyDirection) -> Copy {
     Copy { direction, format: CopyFormat::Text { delimiter: b'\t', null: "\\N".to_owned(), header: false } }
 }
 
+/// The judge's mark of what gives a text its meaning.
+pub fn stamp((setting, catalog): Meaning) -> u128 {
+    u128::from(setting) | u128::from(catalog) << 32
+}
+
+/// A text that no catalog bears on.
+pub fn is_control(text: &str) -> bool {
+    read(text).parts.iter().all(|part| matches!(*part, "begin" | "commit" | "rollback"))
+}
+
 impl Judge for Scripted {
     fn judge(&mut self, text: &str) -> Option<Arc<Judgement>> {
         if self.not_now > 0 {
             self.not_now -= 1;
             return None;
         }
+        if self.unseen && !is_control(text) {
+            return None;
+        }
+        assert!(!self.stale || self.failed || is_control(text), "{text} is judged by an old catalog");
         Some(Arc::new(self.judgement(text)))
     }
 
     fn is_current(&self, judgement: &Judgement) -> bool {
-        judgement.stamp == u128::from(self.setting)
+        judgement.stamp == self.stamp() && !self.stale && !self.unseen
     }
 
     fn is_masked(&self) -> bool {
@@ -124,5 +154,31 @@ impl Judge for Scripted {
         true
     }
 
-    fn completed(&mut self, _: &Judgement, _: usize) {}
+    fn is_inside(&self) -> bool {
+        self.defined
+    }
+
+    fn question(&mut self, text: &str, failed: bool) -> Option<Question> {
+        self.failed = failed;
+        (self.stale && !failed && !is_control(text)).then_some(Question::Catalog)
+    }
+
+    fn answered(&mut self, _: Question, row: &[Option<&[u8]>]) -> bool {
+        self.catalog = std::str::from_utf8(row[0].unwrap()).unwrap().parse().unwrap();
+        self.stale = false;
+        true
+    }
+
+    fn completed(&mut self, judgement: &Judgement, part: usize) {
+        if judgement.parts[part].defines {
+            self.defined = true;
+            self.stale = true;
+        }
+    }
+
+    fn settled(&mut self) {
+        self.unseen |= self.defined;
+        self.defined = false;
+        self.stale = false;
+    }
 }

@@ -51,7 +51,7 @@ pub fn script(random: &mut Random) -> Vec<Message> {
 impl Writer<'_> {
     fn statement(&mut self) -> String {
         let number = self.random.below(4);
-        match self.random.below(20) {
+        match self.random.below(22) {
             0..=2 => format!("read {number}"),
             3..=5 => format!("secret {number}"),
             6..=9 => format!("write {}", self.id * 10 + number),
@@ -62,6 +62,7 @@ impl Writer<'_> {
             15 => "copyin".to_owned(),
             16 => "copyout".to_owned(),
             17 => "fail".to_owned(),
+            20 | 21 => format!("define {}", self.id * 10 + number),
             18 => format!("prepare q{} {} {number}", self.random.below(2), self.random.pick(&["read", "secret"])),
             _ if number == 0 => format!("deallocate q{}", self.random.below(2)),
             _ => format!("execute q{}", self.random.below(2)),
@@ -73,7 +74,7 @@ impl Writer<'_> {
         let mark = self.random.pick(&["", "", "", "", "", "", "!", "?"]);
         let mut parts = vec![self.statement()];
         // Where one statement changes what another means, the analysis refuses the text.
-        let alone = |s: &str| ["set", "roll", "prep", "exec", "deal"].iter().any(|w| s.starts_with(w));
+        let alone = |s: &str| ["set", "roll", "prep", "exec", "deal", "define"].iter().any(|w| s.starts_with(w));
         while many && self.random.one_in(2) && !parts.iter().any(|p| alone(p)) {
             let next = self.statement();
             if alone(&next) {

@@ -68,6 +68,9 @@ pub fn ruling(id: u64) -> Option<&'static str> {
     [None, Some("42501"), Some("57014")][(id % 3) as usize]
 }
 
+/// What gives a text its meaning: the setting, the catalog.
+pub type Meaning = (u32, u32);
+
 enum Ran {
     Done,
     Copy,
@@ -79,6 +82,9 @@ pub struct Server {
     pub transaction: Transaction,
     pub setting: u32,
     kept_setting: u32,
+    /// What the transaction sees defined, and what everybody does.
+    catalog: u32,
+    pub kept_catalog: u32,
     pending: Vec<u64>,
     pub committed: Vec<u64>,
     executed: bool,
@@ -90,8 +96,8 @@ pub struct Server {
     pub out: Vec<Reply>,
     /// How much of `out` is on its way.
     pub flushed: usize,
-    /// Texts that ran code, with the setting that gave them their meaning; none in a failed transaction, where nothing runs.
-    pub ran: Vec<(String, Option<u32>)>,
+    /// Texts that ran code, with the setting and the catalog that gave them their meaning; none in a failed transaction, where nothing runs.
+    pub ran: Vec<(String, Option<Meaning>)>,
     made: u64,
 }
 
@@ -159,6 +165,7 @@ impl Server {
     fn abort(&mut self) {
         self.pending.clear();
         self.setting = self.kept_setting;
+        self.catalog = self.kept_catalog;
         if self.transaction != Transaction::Idle {
             // They fail, and keep their names until the transaction ends.
             self.portals.values_mut().for_each(|p| p.done = true);
@@ -171,6 +178,7 @@ impl Server {
         self.committed.append(&mut self.pending);
         self.portals.clear();
         self.kept_setting = self.setting;
+        self.kept_catalog = self.catalog;
     }
 
     fn sync(&mut self) {
@@ -217,8 +225,8 @@ impl Server {
         }
     }
 
-    fn meaning(&self) -> Option<u32> {
-        (self.transaction != Transaction::Failed).then_some(self.setting)
+    fn meaning(&self) -> Option<Meaning> {
+        (self.transaction != Transaction::Failed).then_some((self.setting, self.catalog))
     }
 
     fn query(&mut self, text: &str) {
@@ -273,6 +281,8 @@ impl Server {
                 }
             }
             ["settings"] => self.out.push(Reply::Row { table: 0, setting: self.setting }),
+            ["catalog"] => self.out.push(Reply::Row { table: 0, setting: self.catalog }),
+            ["define", value] => self.catalog = value.parse().unwrap(),
             ["write", key] => self.pending.push(key.parse().unwrap()),
             ["set", value] => self.setting = value.parse().unwrap(),
             ["begin"] => self.transaction = Transaction::Open,
@@ -345,7 +355,7 @@ impl Server {
         let read = read(&text);
         let duplicate = (!portal.is_empty() && self.portals.contains_key(portal)).then_some("42P03");
         self.gate(self.names(&read).filter(|code| *code == "26000").or(duplicate).or_else(|| self.hold(&read)))?;
-        if read.parts[0] != "settings" {
+        if !matches!(read.parts[0], "settings" | "catalog") {
             self.ran.push((text.clone(), self.meaning()));
         }
         self.executed = true;
