@@ -11,6 +11,8 @@ use secrecy::SecretString;
 pub struct Config {
     /// Where Postgres clients connect.
     pub postgres: Option<SocketAddr>,
+    /// Where MySQL and MariaDB clients connect.
+    pub mysql: Option<SocketAddr>,
     /// TLS towards clients.
     pub tls: ClientTls,
     /// The databases.

@@ -31,8 +31,9 @@ use crate::{
     judge::{self, HashKey},
     log::{LAZY_FLUSH, LoopLog, now_ns},
     metrics::Metrics,
-    postgres::{self, LoopParts, upstream::Upstream},
-    shared::Shared,
+    mysql,
+    postgres::{self, upstream::Upstream},
+    shared::{LoopParts, Shared},
     tls::{self, TlsError},
     world::DatabaseState,
 };
@@ -91,7 +92,19 @@ pub struct Gateway {
     stop: watch::Sender<bool>,
     /// Where Postgres clients connect.
     pub postgres: Option<SocketAddr>,
+    /// Where MySQL and MariaDB clients connect.
+    pub mysql: Option<SocketAddr>,
 }
+
+/// A protocol that clients speak.
+#[derive(Clone, Copy, Debug)]
+enum Speaks {
+    Postgres,
+    Mysql,
+}
+
+/// The listeners of one event loop.
+type Listeners = Vec<(Speaks, std::net::TcpListener)>;
 
 impl Gateway {
     /// Starts listening.
@@ -108,7 +121,7 @@ impl Gateway {
             databases.insert(state.settings.name.clone(), state);
         }
         let every = config.catalog_interval;
-        let (listen, loops) = (config.postgres, config.loops.max(1));
+        let (asked_postgres, asked_mysql, loops) = (config.postgres, config.mysql, config.loops.max(1));
         let shared = Arc::new(Shared {
             tls: ArcSwapOption::new(client_tls(&config.tls)?),
             config,
@@ -127,32 +140,18 @@ impl Gateway {
         }
         tokio::spawn(expire(shared.desk.clone(), stopped.clone()));
         tokio::spawn(follow_accounts(shared.clone(), stopped.clone()));
-        let mut gateway = Gateway { shared, loops: Vec::new(), stop, postgres: None };
-        if let Some(address) = listen {
-            gateway.listen(address, loops, &stopped)?;
-        }
-        Ok(gateway)
-    }
-
-    fn listen(&mut self, address: SocketAddr, loops: usize, stopped: &watch::Receiver<bool>) -> Result<(), StartError> {
-        let failed = |why| StartError::Listen { address, why };
-        // Sockets that share a port would share it with another gateway, too: only a free one is taken.
-        std::net::TcpListener::bind(address).map(drop).map_err(failed)?;
-        let first = socket(address).map_err(failed)?;
-        let bound = first.local_addr().map_err(failed)?;
-        let mut listeners = vec![first];
-        for _ in 1..loops {
-            listeners.push(socket(bound).map_err(failed)?);
-        }
-        for (index, listener) in listeners.into_iter().enumerate() {
-            let (shared, stopped) = (self.shared.clone(), stopped.clone());
+        let mut listeners: Vec<Listeners> = (0..loops).map(|_| Vec::new()).collect();
+        let postgres = asked_postgres.map(|address| bind(address, Speaks::Postgres, &mut listeners)).transpose()?;
+        let mysql = asked_mysql.map(|address| bind(address, Speaks::Mysql, &mut listeners)).transpose()?;
+        let mut gateway = Gateway { shared, loops: Vec::new(), stop, postgres, mysql };
+        for (index, listeners) in listeners.into_iter().enumerate() {
+            let (shared, stopped) = (gateway.shared.clone(), stopped.clone());
             let thread = std::thread::Builder::new()
                 .name(format!("loop-{index}"))
-                .spawn(move || event_loop(shared, listener, stopped));
-            self.loops.push(thread.map_err(StartError::Thread)?);
+                .spawn(move || event_loop(shared, listeners, stopped));
+            gateway.loops.push(thread.map_err(StartError::Thread)?);
         }
-        self.postgres = Some(bound);
-        Ok(())
+        Ok(gateway)
     }
 
     /// What sessions share: lists, metrics, databases.
@@ -273,6 +272,20 @@ async fn expire(desk: Desk, mut stopped: watch::Receiver<bool>) {
     }
 }
 
+/// Gives each event loop a listener of its own at one address.
+fn bind(address: SocketAddr, speaks: Speaks, loops: &mut [Listeners]) -> Result<SocketAddr, StartError> {
+    let failed = |why| StartError::Listen { address, why };
+    // Sockets that share a port would share it with another gateway, too: only a free one is taken.
+    std::net::TcpListener::bind(address).map(drop).map_err(failed)?;
+    let mut bound = address;
+    for listeners in loops {
+        let listener = socket(bound).map_err(failed)?;
+        bound = listener.local_addr().map_err(failed)?;
+        listeners.push((speaks, listener));
+    }
+    Ok(bound)
+}
+
 /// A listener of one event loop; the system spreads clients over them.
 fn socket(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
@@ -284,7 +297,7 @@ fn socket(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-fn event_loop(shared: Arc<Shared>, listener: std::net::TcpListener, stopped: watch::Receiver<bool>) {
+fn event_loop(shared: Arc<Shared>, listeners: Listeners, stopped: watch::Receiver<bool>) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return tracing::error!(%error, "an event loop can't be started"),
@@ -294,32 +307,49 @@ fn event_loop(shared: Arc<Shared>, listener: std::net::TcpListener, stopped: wat
         Err(error) => return tracing::error!(%error, "an event loop can't open its chain of the log"),
     };
     let parts = LoopParts { shared, log, cache: judge::cache() };
-    // A task among the others: what is blocked on is polled at every turn of the loop.
-    let accepting = async { tokio::task::spawn_local(accept(parts, listener, stopped)).await };
-    if let Err(error) = LocalSet::new().block_on(&runtime, accepting) {
-        tracing::error!(%error, "an event loop accepts no more clients");
+    // Tasks among the others: what is blocked on is polled at every turn of the loop.
+    let working = async {
+        for (speaks, listener) in listeners {
+            tokio::task::spawn_local(accept(parts.clone(), speaks, listener, stopped.clone()));
+        }
+        tokio::task::spawn_local(flush(parts, stopped)).await
+    };
+    if let Err(error) = LocalSet::new().block_on(&runtime, working) {
+        tracing::error!(%error, "an event loop has ended");
     }
 }
 
-async fn accept(parts: LoopParts, listener: std::net::TcpListener, mut stopped: watch::Receiver<bool>) {
+async fn accept(parts: LoopParts, speaks: Speaks, listener: std::net::TcpListener, mut stopped: watch::Receiver<bool>) {
     let listener = match TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return tracing::error!(%error, "a listener can't be used"),
     };
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match (accepted, speaks) {
+                (Ok((socket, address)), Speaks::Postgres) => {
+                    tokio::task::spawn_local(postgres::serve(parts.clone(), socket, address));
+                }
+                (Ok((socket, address)), Speaks::Mysql) => {
+                    tokio::task::spawn_local(mysql::serve(parts.clone(), socket, address));
+                }
+                (Err(error), _) => {
+                    tracing::warn!(%error, "a client can't be accepted");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            _ = stopped.changed() => return,
+        }
+    }
+}
+
+/// Appends the entries that nobody waits for.
+async fn flush(parts: LoopParts, mut stopped: watch::Receiver<bool>) {
     let mut queued = 0;
     let mut lazy = interval(LAZY_FLUSH);
     lazy.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((socket, address)) => {
-                    tokio::task::spawn_local(postgres::serve(parts.clone(), socket, address));
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "a client can't be accepted");
-                    sleep(ACCEPT_PAUSE).await;
-                }
-            },
             _ = lazy.tick() => {
                 // The gauge is the sum over all loops: each adds what its own part changed by.
                 let pending = i64::try_from(parts.log.pending()).unwrap_or(i64::MAX);

@@ -11,12 +11,14 @@
 
 mod catalog;
 pub mod config;
+mod driver;
 pub mod duplex;
 mod gateway;
 mod inside;
 mod judge;
 mod log;
 mod metrics;
+mod mysql;
 mod postgres;
 mod refusals;
 pub mod registry;

@@ -2,9 +2,10 @@
 
 use std::{
     collections::HashMap,
+    rc::Rc,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -13,7 +14,46 @@ use querygate_approvals::Desk;
 use querygate_identity::Accounts;
 use querygate_journal::Journal;
 
-use crate::{config::Config, judge::HashKey, metrics::Metrics, registry::Registry, world::DatabaseState};
+use crate::{
+    config::Config,
+    judge::{Cache, HashKey},
+    log::LoopLog,
+    metrics::Metrics,
+    registry::Registry,
+    world::DatabaseState,
+};
+
+/// What a session needs of its event loop.
+#[derive(Clone)]
+pub struct LoopParts {
+    /// Shared by all loops.
+    pub shared: Arc<Shared>,
+    /// This loop's chain of the log.
+    pub log: Rc<LoopLog>,
+    /// This loop's judgements.
+    pub cache: Cache,
+}
+
+/// A client's place among all open sockets, given back on drop.
+pub struct ClientPlace {
+    shared: Arc<Shared>,
+    /// How many there are with it.
+    pub number: usize,
+}
+
+impl ClientPlace {
+    /// Takes a place; whether there is room is for the caller to say.
+    pub fn enter(shared: &Arc<Shared>) -> ClientPlace {
+        let number = shared.clients.fetch_add(1, Ordering::AcqRel) + 1;
+        ClientPlace { shared: shared.clone(), number }
+    }
+}
+
+impl Drop for ClientPlace {
+    fn drop(&mut self) {
+        self.shared.clients.fetch_sub(1, Ordering::AcqRel);
+    }
+}
 
 /// The gateway's parts that sessions use.
 pub struct Shared {

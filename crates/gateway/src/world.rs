@@ -13,9 +13,15 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
 use querygate_policy::{Bound, Mode, Policy, RoleView};
 use querygate_record::Principal;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 
-use crate::{config::Database, postgres::upstream::Upstream};
+use crate::{
+    config::{CATALOG_WAIT_MAX, Database},
+    postgres::upstream::Upstream,
+};
 
 /// A catalog that could not be looked at for this long decides nothing any more.
 pub const OUTDATED_AFTER: Duration = Duration::from_secs(60);
@@ -170,6 +176,24 @@ impl DatabaseState {
     pub fn is_outdated(&self) -> bool {
         let seen = Duration::from_millis(self.seen_ms.load(Ordering::Acquire));
         self.started.elapsed().saturating_sub(seen) > OUTDATED_AFTER
+    }
+
+    /// The present world; where there is none yet, one look at the catalog is waited for.
+    pub async fn present_world(&self) -> Option<Arc<World>> {
+        if let Some(world) = self.world.load_full() {
+            return Some(world);
+        }
+        let look = async {
+            let (answer, seen) = oneshot::channel();
+            if self.refresh.send(answer).await.is_ok() {
+                // The watcher answers or is gone; either way the world tells.
+                let _ = seen.await;
+            }
+        };
+        if timeout(CATALOG_WAIT_MAX, look).await.is_err() {
+            tracing::warn!(database = %self.settings.name, "the catalog was not read in time");
+        }
+        self.world.load_full()
     }
 
     /// Takes a place; none when the limit is reached.

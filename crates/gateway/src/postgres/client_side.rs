@@ -13,11 +13,9 @@ use querygate_sql::catalog::FIRST_USER_OID;
 use smallvec::SmallVec;
 
 use crate::{
+    driver::{Driver, End},
     duplex::OUT_BYTES_MAX,
-    postgres::{
-        driver::{Driver, End},
-        replies::is_reserved,
-    },
+    postgres::{Postgres, replies::is_reserved},
 };
 
 /// Bytes of one message other than COPY data: bind values are kept whole until the statement is decided.
@@ -25,7 +23,7 @@ const MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// COPY data above this streams.
 const STREAM_BYTES_MIN: usize = 64 * 1024;
 
-impl Driver {
+impl Driver<Postgres> {
     /// Presents what the client sent; true if anything was taken.
     pub(super) fn client_frames(&mut self) -> bool {
         let mut any = false;
@@ -57,7 +55,7 @@ impl Driver {
             let query = header.kind == kind::QUERY;
             let taken = self.present(ClientMessage::TooLong { limit, query }, 0);
             if taken {
-                self.drop_client = header.length;
+                self.wire.drop_client = header.length;
             }
             return taken;
         }
@@ -73,17 +71,17 @@ impl Driver {
     /// Goes on with a message that is dropped or streamed.
     fn skip_or_stream(&mut self) -> bool {
         let there = self.io.client.input.len();
-        if self.drop_client > 0 && there > 0 {
-            let dropped = self.drop_client.min(there);
+        if self.wire.drop_client > 0 && there > 0 {
+            let dropped = self.wire.drop_client.min(there);
             self.io.client.input.advance(dropped);
-            self.drop_client -= dropped;
+            self.wire.drop_client -= dropped;
             return true;
         }
-        if self.pass_client > 0 && there > 0 {
-            let passed = self.pass_client.min(there);
+        if self.wire.pass_client > 0 && there > 0 {
+            let passed = self.wire.pass_client.min(there);
             let bytes = self.io.client.input.split_to(passed);
             self.io.server.output.extend_from_slice(&bytes);
-            self.pass_client -= passed;
+            self.wire.pass_client -= passed;
             return true;
         }
         false
@@ -107,9 +105,9 @@ impl Driver {
         }
         let rest = header.length - there;
         if self.io.server.output.len() > before {
-            self.pass_client = rest;
+            self.wire.pass_client = rest;
         } else {
-            self.drop_client = rest;
+            self.wire.drop_client = rest;
         }
         true
     }

@@ -14,24 +14,17 @@ use querygate_postgres::{
 };
 use querygate_record::{Engine, Event, Origin, Principal, SessionFacts};
 use querygate_sql::settings::{Change, change};
-use tokio::{
-    io::AsyncWriteExt,
-    sync::{mpsc, oneshot},
-    time::timeout,
-};
+use tokio::{io::AsyncWriteExt, sync::mpsc, time::timeout};
 
 use crate::{
-    config::{CATALOG_WAIT_MAX, FAREWELL_WAIT_MAX},
+    config::FAREWELL_WAIT_MAX,
+    driver::{Driver, Start},
     duplex::{Duplex, Side},
     judge::{SessionJudge, Subject},
     log::now_ns,
-    postgres::{
-        LoopParts,
-        driver::{Driver, Start},
-        handshake::Login,
-        server_side::client_value,
-    },
+    postgres::{Postgres, handshake::Login, server_side::client_value},
     registry::{MAILBOX_MAX, SessionInfo},
+    shared::LoopParts,
     world::{DatabaseState, Place, World},
 };
 
@@ -152,22 +145,8 @@ async fn prepare(parts: &LoopParts, login: &Login) -> Result<Prepared, Refusal> 
 }
 
 /// The database's world; where there is none yet, one look at the catalog is waited for.
-async fn present_world(database: &Arc<DatabaseState>) -> Result<Arc<World>, Refusal> {
-    if let Some(world) = database.world.load_full() {
-        return Ok(world);
-    }
-    let look = async {
-        let (answer, seen) = oneshot::channel();
-        if database.refresh.send(answer).await.is_ok() {
-            // The watcher answers or is gone; either way the world tells.
-            let _ = seen.await;
-        }
-    };
-    let looked = timeout(CATALOG_WAIT_MAX, look).await;
-    if looked.is_err() {
-        tracing::warn!(database = %database.settings.name, "the catalog was not read in time");
-    }
-    database.world.load_full().ok_or_else(|| {
+async fn present_world(database: &DatabaseState) -> Result<Arc<World>, Refusal> {
+    database.present_world().await.ok_or_else(|| {
         Refusal::new("08006", "the gateway can't read the database's catalog")
             .hint("The database server may be away; the gateway's log says more. Try again later.")
     })
@@ -337,12 +316,12 @@ async fn run(parts: LoopParts, login: Login, prepared: Prepared) {
         statement_max,
     });
     let start = Start {
+        wire: Postgres { server_key: connected.key, ..Postgres::default() },
         io: Duplex { client, server: Side::new(connected.stream, connected.rest) },
         judge,
         id: login.session,
         principal: login.principal,
         database,
-        server_key: connected.key,
         mailbox: (post, mailbox),
         live,
         statement_max,

@@ -20,7 +20,7 @@ use tokio::{
 use crate::{
     config::{ClientTls, FAREWELL_WAIT_MAX, LOGIN_WAIT_MAX},
     log::now_ns,
-    postgres::LoopParts,
+    shared::LoopParts,
     stream::Stream,
 };
 

@@ -14,9 +14,10 @@ use querygate_session::{Column, Judge, Relay, Rows, ServerMessage, Transaction};
 use smallvec::SmallVec;
 
 use crate::{
+    driver::{Driver, End},
     duplex::OUT_BYTES_MAX,
     postgres::{
-        driver::{Driver, End},
+        Postgres,
         own::ANSWER_BYTES_MAX,
         rows::{self, CopyRows},
     },
@@ -37,14 +38,14 @@ enum Done {
     Wait,
 }
 
-impl Driver {
+impl Driver<Postgres> {
     /// Deals with what the server sent; true if anything was taken.
     pub(super) fn server_frames(&mut self) -> bool {
         // Taken out so that frames can be borrowed while the session works.
         let mut input = std::mem::take(&mut self.io.server.input);
         let mut any = self.pass_rest(&mut input);
         let mut run = 0;
-        while self.end.is_none() && self.pass_server == 0 && self.io.client.output.len() + run < OUT_BYTES_MAX {
+        while self.end.is_none() && self.wire.pass_server == 0 && self.io.client.output.len() + run < OUT_BYTES_MAX {
             let rest = input.get(run..).unwrap_or_default();
             match self.server_frame(rest, run > 0) {
                 Done::Raw(length) => run += length,
@@ -71,7 +72,7 @@ impl Driver {
     /// Gives a run of untouched frames to the client: without a copy where nothing waits before it.
     fn flush_run(&mut self, input: &mut BytesMut, run: usize) {
         let available = run.min(input.len());
-        self.pass_server += run - available;
+        self.wire.pass_server += run - available;
         let bytes = input.split_to(available);
         if self.io.client.output.is_empty() {
             self.io.client.output = bytes;
@@ -81,13 +82,13 @@ impl Driver {
     }
 
     fn pass_rest(&mut self, input: &mut BytesMut) -> bool {
-        if self.pass_server == 0 || input.is_empty() {
+        if self.wire.pass_server == 0 || input.is_empty() {
             return false;
         }
-        let passed = self.pass_server.min(input.len());
+        let passed = self.wire.pass_server.min(input.len());
         let bytes = input.split_to(passed);
         self.io.client.output.extend_from_slice(&bytes);
-        self.pass_server -= passed;
+        self.wire.pass_server -= passed;
         true
     }
 
@@ -184,7 +185,7 @@ impl Driver {
             };
         }
         let data = rest.get(frame::HEADER..header.length).unwrap_or_default();
-        let Some(copy_rows) = &mut self.copy_rows else {
+        let Some(copy_rows) = &mut self.wire.copy_rows else {
             return self.bad_server("a COPY in a format that can't be masked");
         };
         let mut masked_data = BytesMut::new();
@@ -223,7 +224,7 @@ impl Driver {
                 ServerMessage::CopyOut
             }
             Message::CopyDone => {
-                if let Some(Err(why)) = self.copy_rows.take().map(|rows| rows.finish()) {
+                if let Some(Err(why)) = self.wire.copy_rows.take().map(|rows| rows.finish()) {
                     self.unmaskable(&why);
                     return;
                 }
@@ -302,7 +303,7 @@ impl Driver {
 
     /// A payload of another session may say what that session sees; one's own was analysed when it was sent.
     fn notification(&mut self, notification: &backend::Notification<'_>, bytes: &[u8]) {
-        let own = self.server_key.as_ref().is_some_and(|key| key.process == notification.process);
+        let own = self.wire.server_key.as_ref().is_some_and(|key| key.process == notification.process);
         if own || !self.judge.is_masked() {
             self.io.client.output.extend_from_slice(bytes);
             return;
@@ -316,7 +317,7 @@ impl Driver {
     fn copy_begins(&mut self) {
         let Some(copy) = self.session.copy() else { return };
         let masked = matches!(self.session.rows(), Rows::Planned(plan, _) if rows::masks_any(plan));
-        self.copy_rows = if masked { CopyRows::new(copy) } else { None };
+        self.wire.copy_rows = if masked { CopyRows::new(copy) } else { None };
     }
 
     /// The server closes the connection: its own words may hold anything.

@@ -10,9 +10,8 @@ use std::{
 };
 
 use querygate_approvals::{Request, Wait, Withdrawn};
-use querygate_postgres::startup::CancelKey;
 use querygate_record::{Event, HoldId, Origin, Principal, SessionId, StatementId};
-use querygate_session::{Action, Control, EndReason, HoldRequest, Log, Ruling, Session};
+use querygate_session::{Action, ClientReply, Control, EndReason, HoldRequest, Injected, Log, Ruling, Session};
 use tokio::{
     sync::{mpsc, oneshot},
     task::{JoinHandle, spawn_blocking},
@@ -24,16 +23,38 @@ use crate::{
     duplex::{Duplex, OUT_BYTES_MAX, Which},
     judge::SessionJudge,
     log::{LogAway, LoopLog, Need, now_ns},
-    postgres::{LoopParts, replies, rows::CopyRows},
     registry::{Live, Mail},
-    shared::Shared,
+    shared::{LoopParts, Shared},
     world::{DatabaseState, World},
 };
 
 /// Bytes of a client that wait to be dealt with, at most: then it is not read.
 const IN_BYTES_MAX: usize = 1024 * 1024;
 /// Longest wait for the server to take a cancel request.
-const CANCEL_WAIT_MAX: Duration = Duration::from_secs(10);
+pub const CANCEL_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// What an engine's protocol does for the driver. It moves bytes between the two sides through the session; whether something may be sent, and
+/// when, is the driver's to say.
+pub trait Wire: Sized + 'static {
+    /// Presents what the client sent; true if anything was taken.
+    fn client_frames(driver: &mut Driver<Self>) -> bool;
+    /// Deals with what the server sent; true if anything was taken.
+    fn server_frames(driver: &mut Driver<Self>) -> bool;
+    /// Whether something of the client waits that can be presented.
+    fn has_client_frame(driver: &Driver<Self>) -> bool;
+    /// Puts the client's message before the server, with another text where there is one.
+    fn forward(driver: &mut Driver<Self>, frame: &[u8], text: Option<&str>);
+    /// Puts a message of the gateway's own before the server.
+    fn inject(driver: &mut Driver<Self>, message: &Injected);
+    /// Tells the client.
+    fn tell(driver: &mut Driver<Self>, reply: &ClientReply);
+    /// Tells the client the last words, by their SQLSTATE.
+    fn farewell(driver: &mut Driver<Self>, code: &'static str, words: &str);
+    /// Takes leave of the server; `status` says how the session ended.
+    fn leave(driver: &mut Driver<Self>, status: &str);
+    /// Asks the server, over a connection of its own, to cancel what it runs. None where that is not possible.
+    fn cancel(driver: &Driver<Self>) -> Option<Pin<Box<dyn Future<Output = ()>>>>;
+}
 
 /// How a session ends.
 #[derive(Debug)]
@@ -47,7 +68,9 @@ pub struct End {
 }
 
 /// One session being driven.
-pub struct Driver {
+pub struct Driver<W> {
+    /// The protocol's own state.
+    pub(super) wire: W,
     pub(super) shared: Arc<Shared>,
     pub(super) log: Rc<LoopLog>,
     pub(super) io: Duplex,
@@ -56,23 +79,14 @@ pub struct Driver {
     pub(super) id: SessionId,
     pub(super) principal: Arc<Principal>,
     pub(super) database: Arc<DatabaseState>,
-    pub(super) server_key: Option<CancelKey>,
     pub(super) actions: Vec<Action>,
     pub(super) need: Need,
     /// The time of this turn, nanoseconds since 1970-01-01 UTC: the clock is read once for all that a turn deals with.
     pub(super) now_ns: i64,
     pub(super) end: Option<End>,
-    /// Bytes of a client message that are dropped unread.
-    pub(super) drop_client: usize,
-    /// Bytes of a client's message that go through unread.
-    pub(super) pass_client: usize,
-    /// Bytes of a server message that go through unread.
-    pub(super) pass_server: usize,
     /// The message at the head of the client's input can't be taken yet.
     pub(super) blocked: bool,
     pub(super) waits_since: Option<std::time::Instant>,
-    /// How the rows of the COPY that answers now are written.
-    pub(super) copy_rows: Option<CopyRows>,
     mailbox: mpsc::Receiver<Mail>,
     post: mpsc::Sender<Mail>,
     pub(super) statement_max: usize,
@@ -85,7 +99,9 @@ pub struct Driver {
 }
 
 /// What a driver starts from.
-pub struct Start {
+pub struct Start<W> {
+    /// The protocol's own state.
+    pub wire: W,
     /// Both sockets.
     pub io: Duplex,
     /// The judge.
@@ -96,8 +112,6 @@ pub struct Start {
     pub principal: Arc<Principal>,
     /// Where it goes.
     pub database: Arc<DatabaseState>,
-    /// The server's cancel key.
-    pub server_key: Option<CancelKey>,
     /// The session's mailbox, both ends.
     pub mailbox: (mpsc::Sender<Mail>, mpsc::Receiver<Mail>),
     /// Where it shows what it does.
@@ -106,11 +120,12 @@ pub struct Start {
     pub statement_max: usize,
 }
 
-impl Driver {
+impl<W: Wire> Driver<W> {
     /// A driver for a session after log-in.
-    pub fn new(parts: &LoopParts, start: Start) -> Driver {
+    pub fn new(parts: &LoopParts, start: Start<W>) -> Driver<W> {
         let session = Session::new();
         Driver {
+            wire: start.wire,
             shared: parts.shared.clone(),
             log: parts.log.clone(),
             io: start.io,
@@ -119,17 +134,12 @@ impl Driver {
             id: start.id,
             principal: start.principal,
             database: start.database,
-            server_key: start.server_key,
             actions: Vec::new(),
             need: Need::default(),
             now_ns: now_ns(),
             end: None,
-            drop_client: 0,
-            pass_client: 0,
-            pass_server: 0,
             blocked: false,
             waits_since: None,
-            copy_rows: None,
             mailbox: start.mailbox.1,
             post: start.mailbox.0,
             wait: None,
@@ -168,8 +178,8 @@ impl Driver {
     fn work(&mut self) {
         self.now_ns = now_ns();
         loop {
-            let server = self.server_frames();
-            let client = self.client_frames();
+            let server = W::server_frames(self);
+            let client = W::client_frames(self);
             if self.end.is_some() || !(server || client) {
                 break;
             }
@@ -189,7 +199,7 @@ impl Driver {
         if self.io.server.ended {
             let words = "the connection to the database server was lost".to_owned();
             self.end = Some(End { status: "lost", reason: words.clone(), farewell: Some(("08006", words)) });
-        } else if self.io.client.ended && (self.blocked || !self.has_client_frame()) {
+        } else if self.io.client.ended && (self.blocked || !W::has_client_frame(self)) {
             self.end = Some(End {
                 status: "disconnected",
                 reason: "the client closed the connection".to_owned(),
@@ -275,10 +285,10 @@ impl Driver {
         for action in actions.drain(..) {
             match action {
                 Action::Log { number, entry, durable } => self.write_log(number, entry, durable),
-                Action::Forward => self.io.server.output.extend_from_slice(frame),
-                Action::ForwardText(text) => replies::forward_text(&mut self.io.server.output, frame, &text),
-                Action::Inject(message) => replies::inject(&mut self.io.server.output, &message),
-                Action::Tell(reply) => replies::tell(&mut self.io.client.output, &reply),
+                Action::Forward => W::forward(self, frame, None),
+                Action::ForwardText(text) => W::forward(self, frame, Some(&text)),
+                Action::Inject(message) => W::inject(self, &message),
+                Action::Tell(reply) => W::tell(self, &reply),
                 Action::Ask(request) => self.ask(*request),
                 Action::Withdraw(id, why) => self.withdraw(&id, why),
                 Action::CancelServer => self.cancel_server(),
@@ -378,10 +388,10 @@ impl Driver {
     }
 
     fn cancel_server(&mut self) {
-        let (post, upstream, key) = (self.post.clone(), self.database.upstream.clone(), self.server_key.clone());
+        let (post, cancel) = (self.post.clone(), W::cancel(self));
         tokio::task::spawn_local(async move {
-            if let Some(key) = key {
-                upstream.cancel(&key, CANCEL_WAIT_MAX).await;
+            if let Some(cancel) = cancel {
+                cancel.await;
             }
             // Gone sessions need no answer.
             let _ = post.send(Mail::Control(Control::CancelDone)).await;
@@ -445,13 +455,13 @@ impl Driver {
         );
         let _ = self.log.flush();
         if let Some((code, words)) = &end.farewell {
-            replies::fatal(&mut self.io.client.output, code, words);
+            W::farewell(self, code, words);
         }
         if end.status != "disconnected" {
             // A client that does not read any more is not waited for long.
             let _ = timeout(FAREWELL_WAIT_MAX, self.io.flush_client()).await;
         }
-        replies::terminate(&mut self.io.server.output, end.status);
+        W::leave(self, end.status);
         let _ = timeout(FAREWELL_WAIT_MAX, self.io.flush_server()).await;
         end
     }
