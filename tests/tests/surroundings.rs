@@ -74,7 +74,11 @@ fn a_session_survives_a_network_of_single_bytes() -> Result<(), Error> {
 #[test]
 fn the_drivers_of_other_languages_are_there() -> Result<(), Box<dyn std::error::Error>> {
     let python = std::env::var("QUERYGATE_PYTHON")?;
-    assert!(Command::new(python).args(["-c", "import psycopg"]).status()?.success());
+    let loads = "import asyncpg, django, psycopg, sqlalchemy";
+    assert!(Command::new(python).args(["-c", loads]).status()?.success());
+    assert!(Command::new(std::env::var("QUERYGATE_GO")?).arg("version").status()?.success());
+    let modules = std::env::var("QUERYGATE_NODE_MODULES")?;
+    assert!(std::path::Path::new(&modules).join("pg").exists(), "{modules}");
     let archive = std::env::var("QUERYGATE_PGJDBC")?;
     assert!(std::path::Path::new(&archive).exists(), "{archive}");
     Ok(())

@@ -1,47 +1,152 @@
-//! Database drivers of other languages that the tests speak through.
+//! Database drivers of other languages that the tests speak through, with the frameworks on top of them. What is fetched, and
+//! with which checksums, stands in `tests/clients/<language>`.
 
-use std::{path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use crate::{
     cache::{self, Cache},
+    debian, environment,
     error::Error,
     run,
 };
 
-/// Python's driver, with its own libpq.
-const PSYCOPG: &str = "psycopg[binary]==3.3.9";
 /// Java's driver.
 const PGJDBC: &str = "42.7.14";
+/// The oldest Go that pgx can be built with (its `go.mod`), as minor version of Go 1.
+const GO: u32 = 25;
+/// The folder of a `go` in Debian's packages.
+const GO_PROGRAMS: &str = "usr/lib/go-1.26/bin";
+/// Debian's packages of a `go` that is new enough, for a system without one.
+const GO_PACKAGES: [&str; 2] = ["golang-1.26-go", "golang-1.26-src"];
 
 /// Where the drivers are.
 #[derive(Clone, Debug)]
 pub struct Drivers {
-    /// A Python that can import psycopg.
+    /// A Python that can import psycopg, asyncpg, SQLAlchemy and Django.
     pub python: PathBuf,
     /// The archive of pgjdbc.
     pub pgjdbc: PathBuf,
+    /// The folder from which node loads node-postgres.
+    pub node_modules: PathBuf,
+    /// The `go` that builds programs on pgx.
+    pub go: PathBuf,
+    /// Where that `go` keeps modules and what it has built.
+    pub go_cache: PathBuf,
 }
 
 /// Fetches what is missing.
 pub fn fetch(cache: &Cache) -> Result<Drivers, Error> {
     let _lock = cache.lock("drivers")?;
-    Ok(Drivers { python: python(cache)?, pgjdbc: pgjdbc(cache)? })
+    let go_cache = cache.tools().join("go");
+    Ok(Drivers {
+        python: python(cache)?,
+        pgjdbc: pgjdbc(cache)?,
+        node_modules: node(cache)?,
+        go: go(cache, &go_cache)?,
+        go_cache,
+    })
+}
+
+/// What the tests of one language ask for.
+fn wanted(language: &str) -> PathBuf {
+    environment::workspace().join("tests/clients").join(language)
 }
 
 fn python(cache: &Cache) -> Result<PathBuf, Error> {
     let folder = cache.tools().join("python");
-    let python = folder.join("bin/python");
-    if run::output(Command::new(&python).args(["-c", "import psycopg"])).is_some() {
-        return Ok(python);
+    let program = folder.join("bin/python");
+    let list = wanted("python").join("requirements.txt");
+    let starts = || run::output(Command::new(&program).args(["-c", "import psycopg"])).is_some();
+    if is_of(&folder, &list) && starts() {
+        return Ok(program);
     }
     cache::remove_folder(&folder)?;
     run::quietly(cache, "python environment", Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-    run::quietly(
-        cache,
-        "pip install psycopg",
-        Command::new(&python).args(["-m", "pip", "install", "--quiet", PSYCOPG]),
-    )?;
-    Ok(python)
+    let mut install = Command::new(&program);
+    install.args(["-m", "pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:", "--requirement"]);
+    run::quietly(cache, "pip install of the drivers", install.arg(&list))?;
+    made_of(&folder, &list)?;
+    Ok(program)
+}
+
+fn node(cache: &Cache) -> Result<PathBuf, Error> {
+    let folder = cache.tools().join("node");
+    let list = wanted("node").join("package-lock.json");
+    let modules = folder.join("node_modules");
+    if is_of(&folder, &list) && modules.join("pg").exists() {
+        return Ok(modules);
+    }
+    cache::remove_folder(&folder)?;
+    cache::make_folder(&folder)?;
+    for name in ["package.json", "package-lock.json"] {
+        let from = wanted("node").join(name);
+        fs::copy(&from, folder.join(name)).map_err(|source| Error::io("copy", &from, source))?;
+    }
+    let mut install = Command::new("npm");
+    install.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(&folder);
+    run::quietly(cache, "npm install of the drivers", &mut install)?;
+    made_of(&folder, &list)?;
+    Ok(modules)
+}
+
+/// A `go` that is new enough; the modules that the tests want are in its cache afterwards, and built.
+fn go(cache: &Cache, go_cache: &Path) -> Result<PathBuf, Error> {
+    let program = match on_path("go").filter(|program| is_new_enough(program)) {
+        Some(program) => program,
+        None => go_of_debian(cache)?,
+    };
+    let list = wanted("go").join("go.sum");
+    if !is_of(go_cache, &list) {
+        cache::make_folder(go_cache)?;
+        let mut build = Command::new(&program);
+        build.args(["build", "-o", "/dev/null", "."]).current_dir(wanted("go"));
+        build.envs(environment::of_go(go_cache));
+        run::quietly(cache, "go build of the drivers", &mut build)?;
+        made_of(go_cache, &list)?;
+    }
+    Ok(program)
+}
+
+fn go_of_debian(cache: &Cache) -> Result<PathBuf, Error> {
+    let folder = cache.tools().join("go-programs");
+    let program = folder.join(GO_PROGRAMS).join("go");
+    if is_new_enough(&program) {
+        return Ok(program);
+    }
+    if !debian::has_unstable() {
+        let text = format!("the tests of pgx want Go 1.{GO} or newer: install it, then run this again");
+        return Err(Error::Machine(text));
+    }
+    let tree = cache.tools().join("go-programs.new");
+    cache::remove_folder(&tree)?;
+    cache::make_folder(&tree)?;
+    debian::unpack(cache, debian::UNSTABLE, &GO_PACKAGES, &tree)?;
+    cache::publish(&tree, &folder)?;
+    if is_new_enough(&program) {
+        Ok(program)
+    } else {
+        Err(Error::Failed(format!("{} was unpacked but does not start", program.display())))
+    }
+}
+
+/// Where the system has that program.
+fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.exists())
+}
+
+fn is_new_enough(go: &Path) -> bool {
+    let told = run::output(Command::new(go).args(["env", "GOVERSION"]).env("GOTOOLCHAIN", "local"));
+    told.and_then(|text| minor_version(&text)).is_some_and(|minor| minor >= GO)
+}
+
+/// 26 of `go1.26.8`.
+fn minor_version(text: &str) -> Option<u32> {
+    text.trim().strip_prefix("go1.")?.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
 fn pgjdbc(cache: &Cache) -> Result<PathBuf, Error> {
@@ -58,4 +163,27 @@ fn pgjdbc(cache: &Cache) -> Result<PathBuf, Error> {
         .arg(format!("-DoutputDirectory={}", folder.display()));
     run::quietly(cache, "maven pgjdbc", command.current_dir(&folder))?;
     if archive.exists() { Ok(archive) } else { Err(Error::Failed(format!("maven left no {}", archive.display()))) }
+}
+
+/// Whether a folder was made of exactly this list.
+fn is_of(folder: &Path, list: &Path) -> bool {
+    let read = |path: &Path| fs::read(path).ok();
+    read(list).is_some_and(|wanted| read(&folder.join("made-of")) == Some(wanted))
+}
+
+fn made_of(folder: &Path, list: &Path) -> Result<(), Error> {
+    let copied = fs::copy(list, folder.join("made-of"));
+    copied.map(drop).map_err(|source| Error::io("copy", list, source))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_of_go_is_read_whatever_follows_it() {
+        assert_eq!(minor_version("go1.26.8\n"), Some(26));
+        assert_eq!(minor_version("go1.25rc1"), Some(25));
+        assert_eq!(minor_version("devel go1.27"), None);
+    }
 }

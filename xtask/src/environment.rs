@@ -65,7 +65,9 @@ pub fn of_servers(servers: &[Postgres]) -> Vec<(String, OsString)> {
     if let Some(first) = servers.first() {
         all.push(pair("QUERYGATE_POSTGRES_BIN", &first.programs));
     }
-    for (name, program) in [("QUERYGATE_PSQL", "psql"), ("QUERYGATE_PGBENCH", "pgbench")] {
+    for (name, program) in
+        [("QUERYGATE_PSQL", "psql"), ("QUERYGATE_PGBENCH", "pgbench"), ("QUERYGATE_PG_DUMP", "pg_dump")]
+    {
         // Embedded binaries bring no client programs; an older client speaks to a newer server.
         let found = servers.iter().map(|server| server.programs.join(program)).find(|path| path.exists());
         all.extend(found.map(|path| pair(name, path)));
@@ -75,7 +77,22 @@ pub fn of_servers(servers: &[Postgres]) -> Vec<(String, OsString)> {
 
 /// The variables that name drivers of other languages.
 pub fn of_drivers(drivers: &Drivers) -> Vec<(String, OsString)> {
-    vec![pair("QUERYGATE_PGJDBC", &drivers.pgjdbc), pair("QUERYGATE_PYTHON", &drivers.python)]
+    let mut all = of_go(&drivers.go_cache);
+    all.push(pair("QUERYGATE_GO", &drivers.go));
+    all.push(pair("QUERYGATE_NODE_MODULES", &drivers.node_modules));
+    all.push(pair("QUERYGATE_PGJDBC", &drivers.pgjdbc));
+    all.push(pair("QUERYGATE_PYTHON", &drivers.python));
+    all
+}
+
+/// The variables by which `go` keeps everything in one folder, and fetches no other version of itself.
+pub fn of_go(folder: &Path) -> Vec<(String, OsString)> {
+    vec![
+        pair("GOCACHE", folder.join("built")),
+        pair("GOFLAGS", "-mod=readonly -buildvcs=false"),
+        pair("GOMODCACHE", folder.join("modules")),
+        pair("GOTOOLCHAIN", "local"),
+    ]
 }
 
 /// `cargo xtask env`: lines for a shell, in the order of their names.

@@ -18,7 +18,7 @@ use crate::{
 pub enum Need {
     /// A C++ compiler, and libclang for the bindings to RocksDB.
     Build,
-    /// Python and Java, whose drivers are tested.
+    /// Python, Java and node, whose drivers are tested.
     Drivers,
     /// What servers that were unpacked into the cache expect of the system.
     Servers,
@@ -90,6 +90,8 @@ fn missing(needs: &[Need]) -> Vec<&'static str> {
                 want(run::answers("python3", &["-c", "import ensurepip, venv"]), "python3-venv");
                 want(run::answers("javac", &["-version"]), "default-jdk-headless");
                 want(run::answers("mvn", &["--version"]), "maven");
+                want(run::answers("node", &["--version"]), "nodejs");
+                want(run::answers("npm", &["--version"]), "npm");
             }
             Need::Servers => {
                 want(run::answers("setpriv", &["--version"]), "util-linux");

@@ -8,6 +8,7 @@ use sqlparser::{ast::Ident, tokenizer::Span};
 
 use crate::{
     catalog::{Catalog, Relation},
+    query::NamedSetting,
     resolve::{Slot, Source, Value},
     session::Settings,
     statement::{ColumnId, ColumnUse, EffectOn, Opaque, Refusal, RefusalKind, TableUse, Write},
@@ -53,6 +54,8 @@ pub(crate) struct Analysis<'a> {
     pub(crate) any_type: bool,
     /// The next query is a view's own: what its columns compute counts for whoever refers to them.
     pub(crate) defer: bool,
+    /// What the select list under way is known to read of `pg_settings`.
+    pub(crate) named_setting: Option<NamedSetting>,
     /// It changes a tracked setting in the middle of itself.
     pub(crate) sets_midway: bool,
     /// The view whose text this is (`view schema.name`), and how many views deep.
@@ -86,6 +89,7 @@ impl<'a> Analysis<'a> {
             types: HashSet::default(),
             any_type: false,
             defer: false,
+            named_setting: None,
             sets_midway: false,
             view: None,
             view_depth: 0,

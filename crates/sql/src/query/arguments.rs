@@ -10,9 +10,7 @@ use sqlparser::ast::{
 use super::Clause;
 use crate::{
     analysis::Analysis,
-    catalog,
     resolve::{Scope, Value},
-    settings::{self, Change},
     statement::Refusal,
 };
 
@@ -103,7 +101,7 @@ impl Analysis<'_> {
             FunctionArgExpr::Expr(expr) => {
                 let value = self.expression(expr, scope, clause)?;
                 self.used(&value, construct);
-                arguments.texts.push(text_of(expr));
+                arguments.texts.push(text_of(expr).or_else(|| self.named_setting(&value)));
                 arguments.values.push(value);
             }
             // `count(*)` counts rows and reads no column.
@@ -122,50 +120,6 @@ impl Analysis<'_> {
         }
         Ok(())
     }
-
-    /// `current_setting` and `set_config` are what their setting is, and only a constant names it.
-    pub(crate) fn setting_call(
-        &mut self,
-        function: &catalog::Function,
-        arguments: &Arguments,
-        position: Option<querygate_record::Position>,
-    ) {
-        use querygate_record::{Barrier, Effect};
-        let text = |at: usize| arguments.texts.get(at).cloned().flatten();
-        let construct = format!("function {}", function.qualified);
-        let name = text(0).map(|name| name.to_ascii_lowercase());
-        if &*function.name == "current_setting" {
-            if !name.is_some_and(|name| settings::is_readable(&name)) {
-                self.opaque(construct, Arc::clone(&function.qualified), position);
-            }
-            return;
-        }
-        let Some(name) = name else {
-            self.barrier = Barrier::Unknown;
-            self.effect(Effect::Unanalysed, construct.clone());
-            self.opaque(construct, "", position);
-            return;
-        };
-        match settings::change(&name) {
-            Change::Listed => self.effect(Effect::Session, name),
-            // It takes effect in the middle of its own statement, so that may read no table.
-            Change::Tracked => {
-                self.barrier = Barrier::Unknown;
-                self.effect(Effect::Session, name);
-                self.sets_midway = true;
-            }
-            Change::Pinned(values)
-                if text(1).is_some_and(|value| values.contains(&value.to_ascii_lowercase().as_str())) =>
-            {
-                self.effect(Effect::Session, name);
-            }
-            Change::Privilege => self.effect(Effect::Privilege, name),
-            Change::Pinned(_) | Change::Unlisted => {
-                self.effect(Effect::Unanalysed, name);
-                self.opaque(construct, "", position);
-            }
-        }
-    }
 }
 
 /// `name => value` and `name := value` name a parameter.
@@ -174,7 +128,7 @@ fn names_argument(operator: &FunctionArgOperator) -> bool {
 }
 
 /// A string constant's value.
-fn text_of(expr: &Expr) -> Option<String> {
+pub(super) fn text_of(expr: &Expr) -> Option<String> {
     match expr {
         Expr::Value(value) => match &value.value {
             Literal::SingleQuotedString(text) => Some(text.clone()),

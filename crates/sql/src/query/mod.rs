@@ -9,6 +9,7 @@ mod label;
 mod name;
 mod operator;
 mod select;
+mod setting;
 #[cfg(test)]
 pub(crate) mod tests;
 mod with;
@@ -22,6 +23,8 @@ use sqlparser::{
     },
     tokenizer::Span,
 };
+
+pub(crate) use setting::NamedSetting;
 
 use crate::{
     analysis::Analysis,

@@ -26,16 +26,21 @@ impl Analysis<'_> {
     ) -> Result<Rows, Refusal> {
         self.refuse_foreign_clauses(select)?;
         let defer = std::mem::take(&mut self.defer) && is_row_by_row(select);
+        // A query inside another's select list has rows of its own.
+        let outside = self.named_setting.take();
         let from = self.clause_from(&select.from, outer)?;
         let scope = outer.inner(from);
         if let Some(condition) = &select.selection {
             self.condition(condition, &scope, "WHERE")?;
         }
+        self.named_setting = self.names_a_setting(select, &scope);
         let rows = if defer {
-            self.deferred_list(&select.projection, &scope)?
+            self.deferred_list(&select.projection, &scope)
         } else {
-            self.select_list(&select.projection, &scope)?
+            self.select_list(&select.projection, &scope)
         };
+        self.named_setting = None;
+        let rows = rows?;
         self.group_by(&select.group_by, &rows, &scope)?;
         if let Some(condition) = &select.having {
             self.condition(condition, &scope, "HAVING")?;
@@ -59,6 +64,7 @@ impl Analysis<'_> {
                 self.output_term(term, &rows, &scope, "ORDER BY")?;
             }
         }
+        self.named_setting = outside;
         match &select.into {
             Some(into) => self.select_into(into, rows),
             None => Ok(rows),

@@ -90,6 +90,38 @@ fn what_the_server_s_own_functions_reach_is_known() {
 }
 
 #[test]
+fn a_setting_that_the_condition_names_is_named_and_no_other() {
+    let set = "SELECT set_config(name, 'view', false) FROM pg_settings";
+    let named = format!("{set} WHERE name = 'restrict_nonsystem_relation_kind'");
+    assert!(opaque(&named).is_empty());
+    let effects: Vec<_> = one(&named).effects.iter().map(|held| (held.effect, held.object.to_string())).collect();
+    assert!(effects.contains(&(Effect::Session, "restrict_nonsystem_relation_kind".to_owned())), "{effects:?}");
+    let role = one("SELECT set_config(name, 'admin', false) FROM pg_catalog.pg_settings WHERE name = 'role'");
+    assert!(role.effects.iter().any(|held| held.effect == Effect::Privilege), "{:?}", role.effects);
+    for text in [
+        set.to_owned(),
+        format!("{set} WHERE name <> 'work_mem'"),
+        format!("{set} WHERE name = 'work_mem' OR true"),
+        format!("{set} WHERE name = lower('WORK_MEM')"),
+        format!("{set} WHERE setting = 'work_mem'"),
+        "SELECT set_config(setting, 'x', false) FROM pg_settings WHERE name = 'work_mem'".to_owned(),
+        "SELECT set_config(s.name, 'x', false) FROM pg_settings s, pad WHERE name = 'work_mem'".to_owned(),
+        "SELECT 1 FROM pg_settings WHERE set_config(name, 'x', false) = 'x' AND name = 'work_mem'".to_owned(),
+        format!("SELECT ({set} LIMIT 1) FROM pg_settings WHERE name = 'work_mem'"),
+        "SELECT (SELECT 1 FROM pg_settings t WHERE set_config(t.name, 'x', false) = 'x') FROM pg_settings WHERE name = 'work_mem'"
+            .to_owned(),
+        "SELECT (SELECT count(*) FROM pg_settings WHERE name = 'work_mem'), set_config(name, 'x', false) FROM pg_settings".to_owned(),
+        "SELECT set_config(name, 'x', false) FROM (SELECT id::text AS name FROM pad) pg_settings WHERE name = 'work_mem'".to_owned(),
+    ] {
+        assert!(!opaque(&text).is_empty(), "{text}");
+    }
+    let late = Settings { search_path: vec!["public".to_owned(), "pg_catalog".to_owned()], ..settings() };
+    assert!(!under(&named, &late).opaque.is_empty());
+    let own = Settings { temporary: vec!["pg_settings".to_owned()], ..settings() };
+    assert!(!under(&named, &own).opaque.is_empty());
+}
+
+#[test]
 fn keys_of_json_object_are_computed() {
     assert!(!uses_of("customers.ssn", "SELECT json_build_object(ssn, 1) FROM customers").is_empty());
     let statement = one("SELECT json_object(ssn : 1) FROM customers");
