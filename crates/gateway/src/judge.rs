@@ -11,7 +11,7 @@ use querygate_mask::Rendering;
 use querygate_policy::{Bound, Decision, LiteralKey, Refusal, RoleView, Together};
 use querygate_record::{Barrier, Effect, Named, Principal, TransactionChange, Value, Verdict};
 use querygate_session::{Judge, Judgement, Part, Question};
-use querygate_sql::{self as analysis, analyse, session::Settings, statement::Statement};
+use querygate_sql::{self as analysis, session::Settings, statement::Statement};
 
 use crate::{
     inside::{Holds, Inside, Job, is_control},
@@ -198,7 +198,7 @@ impl SessionJudge {
     fn judge_anew(&self, text: &str) -> Judgement {
         let started = Instant::now();
         let catalog = self.world.bound.catalog();
-        let statements = analyse(text, catalog, self.settings(), &self.limits);
+        let statements = self.world.bound.analyse(text, catalog, self.settings(), &self.limits);
         let decisions: Vec<Decision> =
             statements.iter().map(|s| self.world.bound.decide(s, &self.principal, &self.view)).collect();
         let together: Vec<(&Statement, &Decision)> = statements.iter().zip(&decisions).collect();
@@ -247,16 +247,20 @@ impl SessionJudge {
                 return Some(apart(part.tag));
             }
         }
+        // What a name means, and what a function does, after a definition is known once that has run.
+        let defined = judgement.parts.iter().position(|part| part.defines);
+        let apart_from = |uses: &dyn Fn(&Statement) -> bool| {
+            let at = defined.filter(|at| statements.iter().skip(at + 1).any(uses))?;
+            Some(apart(judgement.parts.get(at).map_or("", |part| part.tag)))
+        };
+        if let Some(refusal) = apart_from(&|s| s.by_body) {
+            return Some(refusal);
+        }
         if !self.view.is_masked() {
             return None;
         }
-        // What a name means after a definition is known once that has run.
-        let uses = |s: &&Statement| !s.tables.is_empty() || matches!(s.named, Some(Named::Execute(_)));
-        let defined = judgement.parts.iter().position(|part| part.defines);
-        if let Some(at) = defined
-            && statements.iter().skip(at + 1).any(|s| uses(&s))
-        {
-            return Some(apart(judgement.parts.get(at).map_or("", |part| part.tag)));
+        if let Some(refusal) = apart_from(&|s| !s.tables.is_empty() || matches!(s.named, Some(Named::Execute(_)))) {
+            return Some(refusal);
         }
         // Alone, it is settled before anything masked is written.
         let alone = last == 0 && judgement.parts.iter().all(|part| part.masks.fields.is_empty());
@@ -407,7 +411,9 @@ fn part(statement: &Statement, decision: &Decision) -> Part {
         barrier: barrier(statement),
         named: statement.named.clone(),
         defines: statement.effects.iter().any(|e| changes_catalog(e.effect)),
-        late: statement.copy.is_some() || statement.effects.iter().any(|e| changes_catalog(e.effect)),
+        late: statement.by_body
+            || statement.copy.is_some()
+            || statement.effects.iter().any(|e| changes_catalog(e.effect)),
         temporary: statement.temporary.clone(),
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use querygate_record::{Principal, Verdict};
-use querygate_sql::{Limits, analyse, catalog::Catalog, session::Settings};
+use querygate_sql::{Limits, catalog::Catalog, session::Settings};
 
 use crate::{
     Bound, Decision, Together,
@@ -100,7 +100,7 @@ impl Bound {
             temporary: Vec::new(),
         };
         let view = self.view(&case.principal);
-        let statements = analyse(&case.sql, catalog, &settings, &Limits::default());
+        let statements = self.analyse(&case.sql, catalog, &settings, &Limits::default());
         let decisions: Vec<Decision> = statements.iter().map(|s| self.decide(s, &case.principal, &view)).collect();
         let mut failures = Vec::new();
         let together = Together::of(&decisions);

@@ -72,6 +72,8 @@ pub(crate) fn statement(effects: &[EffectOn]) -> Statement {
         uses: Vec::new(),
         opaque: Vec::new(),
         functions: Vec::new(),
+        bodies: Vec::new(),
+        by_body: false,
         unanalysed: None,
         literals: Vec::new(),
         parameters: Vec::new(),

@@ -7,13 +7,14 @@ use querygate_record::{Barrier, Effect, Engine, TransactionChange};
 
 use crate::{
     analysis::Analysis,
+    body::BodyFound,
     catalog::Catalog,
     effect::{self, Outcome},
     guard::{self, Part},
     literals::literals,
     mysql,
     session::Settings,
-    statement::{EffectOn, Literal, Refusal, RefusalKind, Statement},
+    statement::{Body, ColumnId, EffectOn, Literal, Refusal, RefusalKind, Statement, TableUse},
 };
 
 /// How large a text may be. A text over a limit is refused before it is parsed.
@@ -72,7 +73,7 @@ pub fn analyse(text: &str, catalog: &Catalog, settings: &Settings, limits: &Limi
 fn understand(text: &str, part: &Part<'_>, catalog: &Catalog, settings: &Settings) -> Statement {
     let mut analysis = Analysis::new(catalog, settings);
     match effect::statement(&mut analysis, text, &part.tokens) {
-        Ok(outcome) if analysis.sets_midway && !analysis.found.tables.is_empty() => {
+        Ok(outcome) if analysis.sets_midway && analysis.found.reads_anything() => {
             analysis.opaque("function pg_catalog.set_config", "", None);
             finished(part, outcome, analysis)
         }
@@ -129,20 +130,43 @@ fn finished(part: &Part<'_>, outcome: Outcome, analysis: Analysis<'_>) -> Statem
 fn fill(statement: &mut Statement, analysis: Analysis<'_>) {
     let Analysis { catalog, found, parameters, .. } = analysis;
     statement.effects = found.effects;
-    for effect in
-        statement.effects.iter_mut().filter(|effect| effect.effect == Effect::Read && effect.columns.is_empty())
-    {
-        let relation = found.tables.iter().find(|table| table.name == effect.object);
-        let columns = found.reads.iter().filter(|column| relation.is_some_and(|table| table.relation == column.table));
-        effect.columns = columns.filter_map(|id| catalog.column(*id)).map(|column| Arc::clone(&column.name)).collect();
-    }
+    name_columns(catalog, &mut statement.effects, &found.tables, &found.reads);
     statement.reads = found.reads;
     statement.writes = found.writes;
     statement.tables = found.tables;
     statement.uses = found.uses;
     statement.opaque = found.opaque;
+    statement.by_body = !found.bodies.is_empty();
+    statement.bodies = bodies(catalog, &found.bodies);
     statement.functions = found.functions.iter().map(ToString::to_string).collect();
     statement.parameters = parameters;
+}
+
+/// What the bodies of functions do, those that they call among them.
+fn bodies(catalog: &Catalog, found: &[BodyFound]) -> Vec<Body> {
+    let made = found.iter().map(|BodyFound { function, found }| {
+        let mut body = Body {
+            function: Arc::clone(function),
+            effects: found.effects.clone(),
+            reads: found.reads.clone(),
+            tables: found.tables.clone(),
+            uses: found.uses.clone(),
+            functions: found.functions.clone(),
+        };
+        name_columns(catalog, &mut body.effects, &body.tables, &body.reads);
+        bodies(catalog, &found.bodies).into_iter().for_each(|inner| body.add(inner));
+        body
+    });
+    made.collect()
+}
+
+/// Names the columns that each effect reads.
+fn name_columns(catalog: &Catalog, effects: &mut [EffectOn], tables: &[TableUse], reads: &[ColumnId]) {
+    for effect in effects.iter_mut().filter(|effect| effect.effect == Effect::Read && effect.columns.is_empty()) {
+        let relation = tables.iter().find(|table| table.name == effect.object);
+        let columns = reads.iter().filter(|column| relation.is_some_and(|table| table.relation == column.table));
+        effect.columns = columns.filter_map(|id| catalog.column(*id)).map(|column| Arc::clone(&column.name)).collect();
+    }
 }
 
 /// The one place where "not understood" becomes the effect `unanalysed`.
@@ -163,6 +187,8 @@ pub(crate) fn empty() -> Statement {
         uses: Vec::new(),
         opaque: Vec::new(),
         functions: Vec::new(),
+        bodies: Vec::new(),
+        by_body: false,
         unanalysed: None,
         literals: Vec::new(),
         parameters: Vec::new(),

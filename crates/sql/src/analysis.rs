@@ -7,6 +7,7 @@ use querygate_record::{Barrier, Effect, Position};
 use sqlparser::{ast::Ident, tokenizer::Span};
 
 use crate::{
+    body::{BodyFound, Calls},
     catalog::{Catalog, Relation},
     query::NamedSetting,
     resolve::{Slot, Source, Value},
@@ -27,6 +28,8 @@ pub(crate) struct Found {
     pub uses: Vec<ColumnUse>,
     pub opaque: Vec<Opaque>,
     pub functions: Vec<Arc<str>>,
+    /// Functions called whose bodies are known to do nothing but this.
+    pub bodies: Vec<BodyFound>,
     seen_reads: HashSet<ColumnId>,
     seen_uses: HashSet<(ColumnId, Arc<str>)>,
     seen_functions: HashSet<Arc<str>>,
@@ -61,14 +64,20 @@ pub(crate) struct Analysis<'a> {
     /// The view whose text this is (`view schema.name`), and how many views deep.
     pub(crate) view: Option<Arc<str>>,
     pub(crate) view_depth: usize,
+    pub(crate) calls: Calls<'a>,
 }
 
 /// The highest parameter number of the wire protocol.
 const PARAMETERS: usize = 65_535;
 
 impl Found {
+    /// It touches a relation, be it in a function's body.
+    pub(crate) fn reads_anything(&self) -> bool {
+        !self.tables.is_empty() || !self.bodies.is_empty()
+    }
+
     /// It only reads columns: nothing runs that could show by itself.
-    fn only_reads(&self) -> bool {
+    pub(crate) fn only_reads(&self) -> bool {
         self.opaque.is_empty()
             && self.writes.is_empty()
             && self.effects.iter().all(|effect| effect.effect == Effect::Read)
@@ -93,6 +102,7 @@ impl<'a> Analysis<'a> {
             sets_midway: false,
             view: None,
             view_depth: 0,
+            calls: Calls::new(settings),
         }
     }
 
@@ -282,6 +292,11 @@ impl<'a> Analysis<'a> {
         }
         for function in &found.functions {
             self.function(function);
+        }
+        for body in &found.bodies {
+            if !self.found.bodies.iter().any(|known| Arc::ptr_eq(&known.found, &body.found)) {
+                self.found.bodies.push(body.clone());
+            }
         }
     }
 

@@ -15,6 +15,7 @@
 
 mod analyse;
 mod analysis;
+mod body;
 pub mod catalog;
 mod effect;
 mod functions;

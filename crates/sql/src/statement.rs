@@ -37,6 +37,10 @@ pub struct Statement {
     pub opaque: Vec<Opaque>,
     /// Functions called, `schema.name`.
     pub functions: Vec<String>,
+    /// Functions called whose bodies are known, and what those do: not counted above until [`Statement::settle`].
+    pub bodies: Vec<Body>,
+    /// It was understood by the body of a function, which may be replaced.
+    pub by_body: bool,
     /// Why it could not be understood completely; its effects then contain `unanalysed`.
     pub unanalysed: Option<Refusal>,
     /// String and number literals, with the column that each is compared with or written to, where there is one.
@@ -55,6 +59,67 @@ pub struct Statement {
     pub named: Option<Named>,
     /// Names of temporary relations that it makes.
     pub temporary: Vec<String>,
+}
+
+/// What the body of a SQL function does: nothing but read.
+#[derive(Clone, Debug)]
+pub struct Body {
+    /// The function, `schema.name`.
+    pub function: Arc<str>,
+    /// Its reads, as effects.
+    pub effects: Vec<EffectOn>,
+    /// Columns that it reads.
+    pub reads: Vec<ColumnId>,
+    /// Relations that it touches.
+    pub tables: Vec<TableUse>,
+    /// Columns that it reads, whatever for.
+    pub uses: Vec<ColumnUse>,
+    /// Functions that it calls.
+    pub functions: Vec<Arc<str>>,
+}
+
+impl Body {
+    pub(crate) fn add(&mut self, inner: Body) {
+        append(&mut self.effects, inner.effects);
+        append(&mut self.reads, inner.reads);
+        append(&mut self.tables, inner.tables);
+        append(&mut self.uses, inner.uses);
+        append(&mut self.functions, inner.functions);
+    }
+}
+
+impl Statement {
+    /// Counts what the bodies of the functions do that it calls as its own; a function that is trusted by name stays a call of user code.
+    pub fn settle(&mut self, trusted: &dyn Fn(&str) -> bool) {
+        for body in std::mem::take(&mut self.bodies) {
+            if trusted(&body.function) {
+                let object = Arc::clone(&body.function);
+                let call =
+                    EffectOn { effect: Effect::Call, object: Arc::clone(&object), bounded: true, columns: Vec::new() };
+                append(&mut self.effects, vec![call]);
+                let construct = format!("function {object}").into();
+                append(&mut self.opaque, vec![Opaque { construct, object, position: None }]);
+                continue;
+            }
+            append(&mut self.effects, body.effects);
+            append(&mut self.reads, body.reads);
+            append(&mut self.uses, body.uses);
+            append(&mut self.functions, body.functions.iter().map(ToString::to_string).collect());
+            for table in body.tables {
+                if !self.tables.iter().any(|known| known.relation == table.relation) {
+                    self.tables.push(table);
+                }
+            }
+        }
+    }
+}
+
+fn append<T: PartialEq>(to: &mut Vec<T>, more: Vec<T>) {
+    for one in more {
+        if !to.contains(&one) {
+            to.push(one);
+        }
+    }
 }
 
 /// An effect and the object that it falls on.

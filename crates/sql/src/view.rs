@@ -44,9 +44,11 @@ fn expand(analysis: &Analysis<'_>, relation: &Relation, text: &str) -> Result<Vi
     inside.view = Some(format!("{kind} {}", relation.qualified).into());
     inside.view_depth = analysis.view_depth + 1;
     inside.defer = true;
+    inside.calls = analysis.calls.in_view();
     let query = parser::query(text)?;
     let result = inside.query(&query, &Scope::default())?;
-    if result.open {
+    // What was left out for want of room must not be kept.
+    if result.open || analysis.calls.is_exhausted() {
         return Err(refusal(relation));
     }
     Ok(ViewDefinition { columns: result.columns, found: inside.found })

@@ -21,6 +21,7 @@ mod migrations;
 mod own_statements;
 mod reload;
 mod secrets;
+mod sql_functions;
 mod stage;
 mod stop;
 mod tls;

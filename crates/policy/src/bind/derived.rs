@@ -19,10 +19,10 @@ pub(super) struct Derived {
 }
 
 /// Every derived column of the user's relations.
-pub(super) fn derived(catalog: &Arc<Catalog>) -> Vec<Derived> {
+pub(super) fn derived(catalog: &Arc<Catalog>, trusted: &dyn Fn(&str) -> bool) -> Vec<Derived> {
     let user = || catalog.relations().filter(|r| !r.system);
     let views = user().filter(|r| matches!(r.kind, RelationKind::View | RelationKind::MaterializedView));
-    let mut all: Vec<Derived> = views.flat_map(|view| of_view(catalog, view)).collect();
+    let mut all: Vec<Derived> = views.flat_map(|view| of_view(catalog, view, trusted)).collect();
     for relation in user() {
         let generated = relation.columns.iter().filter(|c| c.generated);
         all.extend(generated.map(|c| {
@@ -35,7 +35,7 @@ pub(super) fn derived(catalog: &Arc<Catalog>) -> Vec<Derived> {
 
 /// A view's columns, found by analysing a query that reads all of it. What its text computes, anywhere, may stand behind each column that is not
 /// plain; where the text can't be analysed, every column of every table that it touches may.
-fn of_view(catalog: &Arc<Catalog>, view: &Relation) -> Vec<Derived> {
+fn of_view(catalog: &Arc<Catalog>, view: &Relation, trusted: &dyn Fn(&str) -> bool) -> Vec<Derived> {
     let quote = |name: &str, mark: &str| format!("{mark}{}{mark}", name.replace(mark, &mark.repeat(2)));
     let name = match catalog.engine() {
         Engine::Postgres => format!("{}.{}", quote(&view.schema, "\""), quote(&view.name, "\"")),
@@ -43,7 +43,8 @@ fn of_view(catalog: &Arc<Catalog>, view: &Relation) -> Vec<Derived> {
     };
     let text = format!("SELECT * FROM {name}");
     let settings = Settings { search_path: Vec::new(), user: String::new(), temporary: Vec::new() };
-    let statements = analyse(&text, catalog, &settings, &Limits::default());
+    let mut statements = analyse(&text, catalog, &settings, &Limits::default());
+    statements.iter_mut().for_each(|statement| statement.settle(trusted));
     let [statement] = statements.as_slice() else { return Vec::new() };
     let mut used: Vec<ColumnId> = statement.uses.iter().map(|u| u.column).collect();
     if statement.unanalysed.is_some() {

@@ -30,7 +30,7 @@ impl Bound {
         more.sort_by_key(|(column, _)| *column);
         more.into_iter().for_each(|(column, reason)| reasons.entry(column).or_default().push(reason));
         let mut more: Vec<(ColumnId, Reason)> = Vec::new();
-        for derived in derived(&self.catalog) {
+        for derived in derived(&self.catalog, &|function| self.trusts(function)) {
             for from in
                 derived.from.iter().filter_map(|c| reasons.get(c)).flatten().filter(|r| r.treatment != Treatment::Clear)
             {

@@ -7,13 +7,25 @@ mod words;
 use std::sync::Arc;
 
 use querygate_record::{Effect, Principal, TransactionChange, Verdict};
-use querygate_sql::statement::Statement;
+use querygate_sql::{Limits, catalog::Catalog, session::Settings, statement::Statement};
 
 use crate::{Bound, Decision, MaskPlan, Refusal, RoleView, roles::role_sets};
 
 impl Bound {
+    /// Analyses a text, the bodies of functions that the policy does not trust by name included.
+    pub fn analyse(&self, text: &str, catalog: &Catalog, settings: &Settings, limits: &Limits) -> Vec<Statement> {
+        let mut statements = querygate_sql::analyse(text, catalog, settings, limits);
+        statements.iter_mut().for_each(|statement| statement.settle(&|function| self.trusts(function)));
+        statements
+    }
+
     /// Judges a statement for a principal, whose [`Bound::view`] the caller keeps. Never fails: what can't be judged is refused.
     pub fn decide(&self, statement: &Statement, principal: &Principal, view: &RoleView) -> Decision {
+        if !statement.bodies.is_empty() {
+            let mut settled = statement.clone();
+            settled.settle(&|function| self.trusts(function));
+            return self.decide(&settled, principal, view);
+        }
         let judged = self.judge_effects(statement, &role_sets(principal));
         let plan = match self.plan(statement, view) {
             Ok(plan) => plan,
@@ -87,7 +99,7 @@ impl Bound {
 
     /// Whether policy trusts a function or table by name. What belongs to the server is never trusted, whatever a pattern says: there are functions
     /// that run any text, and catalogs that hold everybody's values.
-    fn trusts(&self, object: &str) -> bool {
+    pub(crate) fn trusts(&self, object: &str) -> bool {
         !object.is_empty() && !is_system(object) && self.policy.file.trust.iter().any(|t| t.matches(object))
     }
 }

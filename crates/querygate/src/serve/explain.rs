@@ -4,7 +4,7 @@ use querygate_console::api::{Explained, ExplainedColumn, Explanation};
 use querygate_policy::{Bound, Decision, RoleView};
 use querygate_record::{Effect, Principal};
 use querygate_sql::{
-    Limits, analyse,
+    Limits,
     session::Settings,
     statement::{ColumnId, Origin, Statement},
 };
@@ -17,7 +17,7 @@ pub fn explain(bound: &Bound, principal: &Principal, sql: &str) -> Explanation {
         temporary: Vec::new(),
     };
     let view = bound.view(principal);
-    let statements = analyse(sql, bound.catalog(), &settings, &Limits::default());
+    let statements = bound.analyse(sql, bound.catalog(), &settings, &Limits::default());
     Explanation {
         policy: bound.policy().version().to_string(),
         roles: principal.roles.clone(),

@@ -164,6 +164,10 @@ fn data_type(raw: document::Type, schema: &impl Fn(u32) -> Arc<str>) -> Type {
 fn function(raw: document::Function, schema: &impl Fn(u32) -> Arc<str>) -> Function {
     let schema = schema(raw.schema);
     let names = raw.names.unwrap_or_default();
+    let is_input =
+        |at: usize| raw.modes.as_ref().is_none_or(|modes| modes.get(at).is_some_and(|m| matches!(m, 'i' | 'b' | 'v')));
+    let parameters: Vec<Arc<str>> =
+        names.iter().enumerate().filter(|(at, _)| is_input(*at)).map(|(_, name)| name.as_str().into()).collect();
     let outputs = match (raw.modes, raw.all) {
         (Some(modes), Some(all)) => modes
             .iter()
@@ -201,6 +205,10 @@ fn function(raw: document::Function, schema: &impl Fn(u32) -> Arc<str>) -> Funct
         returns: raw.returns,
         set: raw.set,
         outputs,
+        parameters,
+        body: raw.body.map(|text| Body { text: text.into(), parsed: raw.parsed }),
+        default_texts: raw.default_texts.map(Into::into),
+        settings: raw.settings.unwrap_or_default(),
         language: raw.language.into(),
         volatility: raw.volatility,
         definer: raw.definer,

@@ -146,6 +146,11 @@ pub(super) struct Function {
     pub names: List<String>,
     pub modes: List<char>,
     pub all: List<u32>,
+    pub body: Option<String>,
+    #[serde(default)]
+    pub parsed: bool,
+    pub default_texts: Option<String>,
+    pub settings: List<String>,
     pub language: String,
     pub volatility: char,
     pub definer: bool,

@@ -15,7 +15,7 @@ pub use mysql::{MYSQL_SNAPSHOT, is_text};
 pub use relation::{
     Column, Constraint, ConstraintKind, Index, Policy, Relation, RelationKind, Rule, RuleEvent, Trigger,
 };
-pub use types::{Cast, CastContext, DomainCheck, Function, FunctionKind, Operator, Type, TypeKind};
+pub use types::{Body, Cast, CastContext, DomainCheck, Function, FunctionKind, Operator, Type, TypeKind};
 
 use crate::statement::ColumnId;
 

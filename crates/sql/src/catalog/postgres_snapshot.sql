@@ -89,7 +89,10 @@ SELECT pg_catalog.json_build_object(
       'arguments', pg_catalog.to_json(f.proargtypes::pg_catalog.oid[]::pg_catalog.int8[]), 'defaults', f.pronargdefaults,
       'variadic', f.provariadic::pg_catalog.int8, 'returns', f.prorettype::pg_catalog.int8, 'set', f.proretset,
       'names', f.proargnames, 'modes', f.proargmodes, 'all', f.proallargtypes::pg_catalog.int8[],
-      'language', l.lanname, 'volatility', f.provolatile, 'definer', f.prosecdef) ORDER BY f.oid)
+      'body', CASE WHEN f.oid >= 16384 AND f.prokind = 'f' AND l.lanname = 'sql' AND (SELECT p.path FROM pinned p) = 'pg_catalog'
+        THEN coalesce(pg_catalog.pg_get_function_sqlbody(f.oid), f.prosrc) END, 'parsed', f.prosqlbody IS NOT NULL,
+      'default_texts', CASE WHEN f.oid >= 16384 AND (SELECT p.path FROM pinned p) = 'pg_catalog' THEN pg_catalog.pg_get_expr(f.proargdefaults, 0) END,
+      'settings', f.proconfig, 'language', l.lanname, 'volatility', f.provolatile, 'definer', f.prosecdef) ORDER BY f.oid)
     FROM pg_catalog.pg_proc f JOIN pg_catalog.pg_language l ON l.oid = f.prolang
     WHERE f.pronamespace IN (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname !~ '^pg_(toast_)?temp_')),
   'operators', (SELECT pg_catalog.json_agg(pg_catalog.json_build_object('oid', o.oid::pg_catalog.int8, 'schema', o.oprnamespace::pg_catalog.int8, 'name', o.oprname,

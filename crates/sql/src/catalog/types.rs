@@ -103,6 +103,14 @@ pub struct Function {
     pub set: bool,
     /// Columns that it gives in FROM through OUT and TABLE arguments: name and type.
     pub outputs: Vec<(Arc<str>, u32)>,
+    /// Names of its input parameters, empty where they have none; as many as `arguments`, or none.
+    pub parameters: Vec<Arc<str>>,
+    /// The body of a user's function in SQL.
+    pub body: Option<Body>,
+    /// Expressions of its default arguments, as the server prints them.
+    pub default_texts: Option<Arc<str>>,
+    /// Settings that it brings (`pg_proc.proconfig`): `name=value`.
+    pub settings: Vec<String>,
     /// Its language.
     pub language: Arc<str>,
     /// Immutable `i`, stable `s` or volatile `v`.
@@ -111,6 +119,16 @@ pub struct Function {
     pub definer: bool,
     /// Came with the server (and isn't an extension's or a user's).
     pub system: bool,
+}
+
+/// The body of a function in SQL.
+#[derive(Debug)]
+pub struct Body {
+    /// Its text.
+    pub text: Arc<str>,
+    /// It was parsed when it was defined (BEGIN ATOMIC, RETURN), and is printed with every name outside `pg_catalog` qualified; else its
+    /// names are looked up when it runs.
+    pub parsed: bool,
 }
 
 /// An operator.

@@ -48,6 +48,8 @@ pub(super) fn statement(
         return Err(unsupported("EXPLAIN of this kind of statement", position, "explain the query itself"));
     }
     let mut within = Analysis::new(analysis.catalog, analysis.settings);
+    // Estimates tell of what a body reads, too.
+    within.calls = analysis.calls.none();
     super::statement(&mut within, text, reader.rest())?;
     if runs {
         within.opaque("EXPLAIN ANALYZE", "", position);

@@ -327,7 +327,9 @@ impl<'a> Analysis<'a> {
             if let Some(effect) = functions::extension_effect(&function.name) {
                 self.effect(effect, Arc::clone(&function.qualified));
             }
-            self.call(construct, Arc::clone(&function.qualified), position);
+            if !self.takes_body(function, arguments.values.len(), arguments.named) {
+                self.call(construct, Arc::clone(&function.qualified), position);
+            }
             return;
         }
         match functions::built_in(&function.name) {

@@ -108,6 +108,10 @@ impl Analysis<'_> {
             Literal::Placeholder(name) => {
                 let number = name.strip_prefix('$').and_then(|digits| digits.parse::<usize>().ok());
                 let Some(number) = number else { return Err(self.unsupported("parameter", value.span)) };
+                if let Some(own) = &self.calls.parameters {
+                    let ty = number.checked_sub(1).and_then(|at| own.get(at)).copied();
+                    return Ok(Value::constant(ty.unwrap_or(Ty::Any)));
+                }
                 Value { slots: vec![Slot::Parameter(number)], position, ..Value::constant(Ty::Parameter) }
             }
             _ => return Err(self.unsupported("literal of another dialect", value.span)),
