@@ -140,7 +140,7 @@ pub fn policy(input: &[u8]) {
         return;
     }
     let databases = [DatabaseName { name: "shop".into(), engine: Engine::Postgres }];
-    match PolicySet::load(folder.path(), &databases) {
+    match PolicySet::load(folder.path(), &databases, &std::sync::Arc::default()) {
         Ok(set) => assert!(!set.version().is_empty()),
         Err(problems) => assert!(!problems.to_string().is_empty()),
     }

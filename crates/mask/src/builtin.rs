@@ -109,7 +109,8 @@ fn scalar(oid: u32, name: &str, typmod: i32) -> FieldType {
         _ => None,
     };
     let numeric = if kind == Kind::Numeric { precision_and_scale(typmod) } else { None };
-    FieldType { length, numeric, ..FieldType::new(kind, oid) }
+    let folds = kind == Kind::Text && name == "citext";
+    FieldType { length, numeric, folds, ..FieldType::new(kind, oid) }
 }
 
 /// Precision in the upper half; scale in the lower eleven bits, signed (`numeric_typmod_scale` in numeric.c, since Postgres 15).

@@ -24,6 +24,26 @@ pub enum MaskError {
         /// What would pass.
         remedy: String,
     },
+    /// No key has the name that the masker gives.
+    #[error("masker {masker} needs the key {key:?}, which the configuration does not have; add a [[key]] of that name")]
+    NoKey {
+        /// The masker's name.
+        masker: &'static str,
+        /// The key's name.
+        key: String,
+    },
+    /// A token would not fit into the column.
+    #[error(
+        "a token of masker {masker} has {length} characters, more than type {field_type} holds; use fpe, or redact"
+    )]
+    TokenTooLong {
+        /// The masker's name.
+        masker: &'static str,
+        /// The column's type.
+        field_type: String,
+        /// Characters of a token.
+        length: usize,
+    },
     /// The type cannot carry the masker.
     #[error("masker {masker} cannot apply to type {field_type}; maskers that can: {}", allowed.join(", "))]
     Unsuitable {

@@ -1,10 +1,16 @@
 use bytes::BytesMut;
 
-use crate::{FieldMask, FieldType, Format, Masked, Masker, NullRule, Rendering};
+use zeroize::Zeroizing;
+
+use crate::{FieldMask, FieldType, Format, KEY_BYTES, MaskKey, MaskKeys, Masked, Masker, NullRule, Rendering};
+
+/// A key's name.
+const KEY: &str = "key";
 
 /// OID and typmod of the types that the fuzzer draws from.
 const TYPES: &[(u32, i32)] = &[
     (16, -1),
+    (17, -1),
     (20, -1),
     (21, -1),
     (23, -1),
@@ -36,20 +42,23 @@ pub fn exercise(input: &[u8]) -> Result<(), &'static str> {
     let Some((&[type_choice, masker_choice, flags], value)) = input.split_first_chunk::<3>() else { return Ok(()) };
     let Some((oid, typmod)) = TYPES.get(usize::from(type_choice) % TYPES.len()) else { return Ok(()) };
     let field_type = FieldType::postgres(*oid, "", *typmod, false);
-    let amount = masker_choice / 8;
-    let masker = match masker_choice % 8 {
+    let amount = masker_choice / 10;
+    let masker = match masker_choice % 10 {
         0 => Masker::Email,
         1 => Masker::KeepFirst(amount.into()),
         2 => Masker::KeepLast(amount.into()),
         3 => Masker::Month,
         4 => Masker::Year,
         5 => Masker::Round(u64::from(amount) * 25),
-        6 => Masker::Fixed(String::from_utf8_lossy(value).into_owned()),
+        6 => Masker::Hash(KEY.to_owned()),
+        7 => Masker::Fpe(KEY.to_owned()),
+        8 => Masker::Fixed(String::from_utf8_lossy(value).into_owned()),
         _ => Masker::Redact,
     };
     let format = if flags & 1 == 0 { Format::Text } else { Format::Binary };
     let nulls = if flags & 2 == 0 { NullRule::Keep } else { NullRule::Hide };
-    let Ok(mask) = FieldMask::compile(&masker, nulls, &field_type) else { return Ok(()) };
+    let keys: MaskKeys = [MaskKey::new(KEY, Zeroizing::new([7; KEY_BYTES]))].into_iter().collect();
+    let Ok(mask) = FieldMask::compile_with(&masker, nulls, &field_type, &keys) else { return Ok(()) };
 
     let rendering = Rendering::utc();
     let mut once = BytesMut::from("before");
@@ -66,7 +75,8 @@ pub fn exercise(input: &[u8]) -> Result<(), &'static str> {
     match mask.apply(Some(&masked), format, &rendering, &mut twice) {
         Err(_) => Err("a masked value does not read as its type"),
         // The constant that hides a NULL inside an array is itself masked the second time.
-        Ok(_) if masked == twice || was_cut || nulls == NullRule::Hide => Ok(()),
+        // Tokens of tokens are others.
+        Ok(_) if masked == twice || was_cut || nulls == NullRule::Hide || masker.key().is_some() => Ok(()),
         Ok(_) => Err("masking twice is not masking once"),
     }
 }

@@ -1,7 +1,7 @@
 use bytes::BytesMut;
 
 use crate::{
-    FieldError, FieldType, Format, Kind, MaskError, MaskWarning, Masker, NullRule, Rendering,
+    FieldError, FieldType, Format, Kind, MaskError, MaskKeys, MaskWarning, Masker, NullRule, Rendering,
     constant::{Constant, takes_fixed},
     transform::Transform,
 };
@@ -38,6 +38,16 @@ impl FieldMask {
     /// which the rule for NULLs applies likewise. On a domain, `redact` gives NULL and the others do what they do on its base
     /// type; whether a fixed value satisfies the domain's constraints is not checked.
     pub fn compile(masker: &Masker, nulls: NullRule, field_type: &FieldType) -> Result<FieldMask, MaskError> {
+        FieldMask::compile_with(masker, nulls, field_type, &MaskKeys::default())
+    }
+
+    /// The same for maskers that need one of these keys.
+    pub fn compile_with(
+        masker: &Masker,
+        nulls: NullRule,
+        field_type: &FieldType,
+        keys: &MaskKeys,
+    ) -> Result<FieldMask, MaskError> {
         let action = match masker {
             Masker::Fixed(given) => match Constant::fixed(given, field_type) {
                 Ok(constant) => Action::Constant(constant),
@@ -49,7 +59,7 @@ impl FieldMask {
             },
             Masker::Null => Action::Constant(Constant::Null),
             Masker::Redact => Action::Constant(Constant::redact(field_type)),
-            dependent => match Transform::compile(dependent, nulls, field_type)? {
+            dependent => match Transform::compile(dependent, nulls, field_type, keys)? {
                 Some(transform) => Action::Transform(transform),
                 None => return Err(unsuitable(masker, field_type)),
             },
@@ -85,6 +95,12 @@ impl FieldMask {
     /// Whether every value becomes NULL.
     pub fn yields_null(&self) -> bool {
         self.action == Action::Constant(Constant::Null)
+    }
+
+    /// Whether different values always have different masked ones and equal values equal ones, NULL aside, so that comparing masked values is
+    /// comparing values.
+    pub fn is_injective(&self) -> bool {
+        matches!(self.masker, Masker::Hash(_))
     }
 
     /// Whether its text depends on `DateStyle`, `IntervalStyle` or the time zone, so that it is only right under those of
@@ -144,10 +160,15 @@ fn allowed(field_type: &FieldType) -> Vec<&'static str> {
     if takes_fixed(field_type) {
         names.push("fixed");
     }
-    names.extend_from_slice(match scalar(field_type).kind {
-        Kind::Bpchar | Kind::Text => &["email", "keep_first", "keep_last"],
+    let scalar = scalar(field_type);
+    names.extend_from_slice(match scalar.kind {
+        Kind::Bpchar | Kind::Text if scalar.folds => &["email", "keep_first", "keep_last"],
+        Kind::Bpchar | Kind::Text => &["email", "keep_first", "keep_last", "hash", "fpe"],
+        Kind::Bytea | Kind::Uuid => &["hash"],
         Kind::Date | Kind::Timestamp | Kind::Timestamptz => &["year", "month"],
-        Kind::Float4 | Kind::Float8 | Kind::Int2 | Kind::Int4 | Kind::Int8 | Kind::Numeric => &["round"],
+        Kind::Int4 | Kind::Int8 => &["round", "hash"],
+        Kind::Numeric if scalar.numeric.is_none() => &["round", "hash"],
+        Kind::Float4 | Kind::Float8 | Kind::Int2 | Kind::Numeric => &["round"],
         _ => &[],
     });
     names

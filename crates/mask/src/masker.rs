@@ -16,6 +16,13 @@ pub enum Masker {
     /// One given value, in the text form of the column's type; text is cut to the column's length. Any type that this crate can
     /// write.
     Fixed(String),
+    /// Format-preserving encryption under the key of that name: digits become other digits, and in values with letters the letters and digits
+    /// others; length and other characters stay. Values with fewer than six digits (or four letters and digits), with more than 64, or with
+    /// other than ASCII characters become `[redacted]`. Text.
+    Fpe(String),
+    /// A token under the key of that name: equal values have equal tokens, others others. Text, integers of four and eight bytes, `uuid`,
+    /// `bytea`, `numeric` without a precision.
+    Hash(String),
     /// The first n characters, then `*` for each further one; values no longer than n are all `*`. Text.
     KeepFirst(u32),
     /// `*` for each character but the last n; values no longer than n are all `*`. Text.
@@ -38,6 +45,8 @@ impl Masker {
         match self {
             Masker::Email => "email",
             Masker::Fixed(_) => "fixed",
+            Masker::Fpe(_) => "fpe",
+            Masker::Hash(_) => "hash",
             Masker::KeepFirst(_) => "keep_first",
             Masker::KeepLast(_) => "keep_last",
             Masker::Month => "month",
@@ -60,6 +69,14 @@ impl Masker {
         }
     }
 
+    /// The key that it needs.
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Masker::Fpe(key) | Masker::Hash(key) => Some(key),
+            _ => None,
+        }
+    }
+
     /// Whether every value, NULL included, becomes the same constant.
     pub fn constant(&self) -> bool {
         matches!(self, Masker::Fixed(_) | Masker::Null | Masker::Redact)
@@ -71,7 +88,7 @@ impl fmt::Display for Masker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.name();
         match self {
-            Masker::Fixed(text) => write!(f, "{{ {name} = {text:?} }}"),
+            Masker::Fixed(text) | Masker::Fpe(text) | Masker::Hash(text) => write!(f, "{{ {name} = {text:?} }}"),
             Masker::KeepFirst(n) | Masker::KeepLast(n) => write!(f, "{{ {name} = {n} }}"),
             Masker::Round(step) => write!(f, "{{ {name} = {step} }}"),
             _ => f.write_str(name),

@@ -36,6 +36,27 @@ pub(crate) enum NumericField {
 }
 
 impl NumericField {
+    /// One text for all forms of a number: 1.0 and 1.00, 0 and -0 are equal. `value` is the field in either format, for what is no number.
+    pub(crate) fn shortest(&self, value: &[u8]) -> Vec<u8> {
+        let NumericField::Number(number) = self else {
+            return match value {
+                b"NaN" | [_, _, _, _, 0xc0, ..] => b"NaN".to_vec(),
+                b"Infinity" | [_, _, _, _, 0xd0, ..] => b"Infinity".to_vec(),
+                _ => b"-Infinity".to_vec(),
+            };
+        };
+        let mut text = BytesMut::new();
+        number.write_text(&mut text);
+        let mut shortest: &[u8] = &text;
+        if shortest.contains(&b'.') {
+            while let [before @ .., b'0'] = shortest {
+                shortest = before;
+            }
+            shortest = shortest.strip_suffix(b".").unwrap_or(shortest);
+        }
+        if shortest == b"-0" { b"0".to_vec() } else { shortest.to_vec() }
+    }
+
     /// Reads the text form. Exponents are not read: Postgres writes none.
     pub(crate) fn parse(text: &str) -> Option<NumericField> {
         match text {

@@ -1,12 +1,17 @@
+use std::sync::Arc;
+
 use bytes::{BufMut, BytesMut};
 
 use crate::{
-    FieldError, FieldMask, FieldType, Format, Kind, MaskError, Masker, NullRule, Rendering,
+    FieldError, FieldMask, FieldType, Format, Kind, MaskError, MaskKey, MaskKeys, Masker, NullRule, Rendering,
     array::{self, ArrayError},
     constant::scale_shown,
     datetime::{Moment, Unit},
-    float, integer,
+    float,
+    hash::{self, Hash},
+    integer,
     numeric::NumericField,
+    preserve::Preserve,
     text::{self, Fit},
 };
 
@@ -17,8 +22,10 @@ pub(crate) enum Transform {
     Elements { mask: Box<FieldMask>, element_oid: u32 },
     Float4 { step: u64 },
     Float8 { step: u64 },
+    Hash(Hash),
     Integer { bytes: usize, step: u64 },
     Numeric { step: u64, digits_max: usize, scale: u16 },
+    Preserve(Preserve),
     Text(TextRule, Fit),
     Timestamp(Unit),
     Timestamptz(Unit),
@@ -37,10 +44,11 @@ impl Transform {
         masker: &Masker,
         nulls: NullRule,
         field_type: &FieldType,
+        keys: &MaskKeys,
     ) -> Result<Option<Transform>, MaskError> {
         let field_type = field_type.base();
         if let Kind::Array { element, element_oid } = &field_type.kind {
-            return Ok(match FieldMask::compile(masker, nulls, element) {
+            return Ok(match FieldMask::compile_with(masker, nulls, element, keys) {
                 Ok(mask) => Some(Transform::Elements { mask: Box::new(mask), element_oid: *element_oid }),
                 Err(MaskError::Unsuitable { .. }) => None,
                 Err(error) => return Err(error),
@@ -49,6 +57,10 @@ impl Transform {
         let text = |rule| Transform::Text(rule, Fit::new(field_type));
         Ok(Some(match (masker, &field_type.kind) {
             (Masker::Email, Kind::Bpchar | Kind::Text) => text(TextRule::Email),
+            (Masker::Fpe(name), _) => {
+                return Ok(Preserve::compile(key(masker, name, keys)?, field_type).map(Transform::Preserve));
+            }
+            (Masker::Hash(name), _) => return Transform::hash(masker, key(masker, name, keys)?, field_type),
             (Masker::KeepFirst(kept), Kind::Bpchar | Kind::Text) => text(TextRule::KeepFirst(*kept)),
             (Masker::KeepLast(kept), Kind::Bpchar | Kind::Text) => text(TextRule::KeepLast(*kept)),
             (Masker::Month, kind) => return Ok(Transform::truncate(kind, Unit::Month)),
@@ -56,6 +68,17 @@ impl Transform {
             (Masker::Year, kind) => return Ok(Transform::truncate(kind, Unit::Year)),
             _ => return Ok(None),
         }))
+    }
+
+    fn hash(masker: &Masker, key: &Arc<MaskKey>, field_type: &FieldType) -> Result<Option<Transform>, MaskError> {
+        let Some(hash) = Hash::compile(key, field_type) else { return Ok(None) };
+        let length = hash::TEXT_TOKEN_LENGTH;
+        let room = field_type.length.and_then(|room| usize::try_from(room).ok());
+        if room.is_some_and(|room| room < length) {
+            let (masker, field_type) = (masker.name(), field_type.to_string());
+            return Err(MaskError::TokenTooLong { masker, field_type, length });
+        }
+        Ok(Some(Transform::Hash(hash)))
     }
 
     fn truncate(kind: &Kind, unit: Unit) -> Option<Transform> {
@@ -104,9 +127,10 @@ impl Transform {
             Transform::Elements { .. } => "array",
             Transform::Float4 { .. } => "real",
             Transform::Float8 { .. } => "double precision",
+            Transform::Hash(_) => "a type with tokens",
             Transform::Integer { .. } => "integer",
             Transform::Numeric { .. } => "numeric",
-            Transform::Text(..) => "text",
+            Transform::Preserve(_) | Transform::Text(..) => "text",
             Transform::Timestamp(_) => "timestamp",
             Transform::Timestamptz(_) => "timestamp with time zone",
         }
@@ -122,6 +146,10 @@ impl Transform {
     ) -> Result<(), FieldError> {
         if let Transform::Elements { mask, element_oid } = self {
             return self.apply_to_elements(mask, *element_oid, value, format, rendering, out);
+        }
+        if let Transform::Hash(hash) = self {
+            let malformed = FieldError::Malformed { kind: self.kind(), format };
+            return hash.apply(value, format, rendering, out).ok_or(malformed);
         }
         match format {
             Format::Text => self.apply_to_text(value, rendering, out),
@@ -143,6 +171,7 @@ impl Transform {
                 NumericField::Number(number) => number.rounded(*step, *digits_max, *scale).write_text(out),
                 NumericField::Special => out.put_slice(value.as_bytes()),
             },
+            Transform::Preserve(preserve) => preserve.apply(value, out),
             Transform::Text(rule, fit) => rule.apply(value, *fit, out),
             Transform::Timestamp(unit) => {
                 Moment::parse_timestamp(value, false)?.truncate_timestamp(*unit).write_timestamp(None, out);
@@ -150,7 +179,7 @@ impl Transform {
             Transform::Timestamptz(unit) => {
                 Moment::parse_timestamp(value, true)?.truncate_timestamp(*unit).write_timestamp(Some(rendering), out);
             }
-            Transform::Elements { .. } => return None,
+            Transform::Elements { .. } | Transform::Hash(_) => return None,
         }
         Some(())
     }
@@ -174,12 +203,13 @@ impl Transform {
                 NumericField::Number(number) => number.rounded(*step, *digits_max, *scale).write_binary(out),
                 NumericField::Special => out.put_slice(value),
             },
+            Transform::Preserve(preserve) => preserve.apply(std::str::from_utf8(value).ok()?, out),
             Transform::Text(rule, fit) => rule.apply(std::str::from_utf8(value).ok()?, *fit, out),
             Transform::Timestamp(unit) | Transform::Timestamptz(unit) => {
                 let us = i64::from_be_bytes(value.try_into().ok()?);
                 out.put_i64(Moment::from_us(us)?.truncate_timestamp(*unit).to_us());
             }
-            Transform::Elements { .. } => return None,
+            Transform::Elements { .. } | Transform::Hash(_) => return None,
         }
         Some(())
     }
@@ -220,4 +250,8 @@ impl TextRule {
         }
         fit.finish(out, start);
     }
+}
+
+fn key<'k>(masker: &Masker, name: &str, keys: &'k MaskKeys) -> Result<&'k Arc<MaskKey>, MaskError> {
+    keys.get(name).ok_or_else(|| MaskError::NoKey { masker: masker.name(), key: name.to_owned() })
 }

@@ -125,6 +125,8 @@ pub struct FieldType {
     pub length: Option<u32>,
     /// Precision (digits in all) and scale (digits after the point, may be negative), of `numeric(p, s)`.
     pub numeric: Option<(u16, i16)>,
+    /// Whether values of different bytes may be equal: `citext`, and text under a collation that is not deterministic.
+    pub folds: bool,
     /// Whether the column is declared NOT NULL.
     pub not_null: bool,
     /// The type's OID.
@@ -134,7 +136,7 @@ pub struct FieldType {
 impl FieldType {
     /// A type without limits.
     pub fn new(kind: Kind, oid: u32) -> FieldType {
-        FieldType { kind, length: None, numeric: None, not_null: false, oid }
+        FieldType { kind, length: None, numeric: None, folds: false, not_null: false, oid }
     }
 
     /// A built-in Postgres type (or an array of one) from `pg_type.oid`, `pg_type.typname` and `pg_attribute.atttypmod`.
@@ -155,6 +157,16 @@ impl FieldType {
     pub fn array_of(self, oid: u32) -> FieldType {
         let element_oid = self.oid;
         FieldType::new(Kind::Array { element: Box::new(FieldType { not_null: false, ..self }), element_oid }, oid)
+    }
+
+    /// The same type, whose text is compared by a collation that is not deterministic.
+    pub fn folding(mut self) -> FieldType {
+        self.kind = match self.kind {
+            Kind::Array { element, element_oid } => Kind::Array { element: Box::new(element.folding()), element_oid },
+            Kind::Domain(base) => Kind::Domain(Box::new(base.folding())),
+            kind => kind,
+        };
+        FieldType { folds: true, ..self }
     }
 
     /// The type under all domains.

@@ -209,11 +209,11 @@ fn a_masker_on_the_wrong_type_is_refused_with_what_would_pass() {
         |masker, column: FieldType| FieldMask::compile(&masker, NullRule::Keep, &column).unwrap_err().to_string();
     assert_eq!(
         error(Masker::Email, builtin(23, -1)),
-        "masker email cannot apply to type integer; maskers that can: redact, null, fixed, round"
+        "masker email cannot apply to type integer; maskers that can: redact, null, fixed, round, hash"
     );
     assert_eq!(
         error(Masker::Round(10), builtin(1015, 24)),
-        "masker round cannot apply to type character varying(20)[]; maskers that can: redact, null, fixed, email, keep_first, keep_last"
+        "masker round cannot apply to type character varying(20)[]; maskers that can: redact, null, fixed, email, keep_first, keep_last, hash, fpe"
     );
     assert_eq!(
         error(Masker::Year, builtin(3802, -1)),

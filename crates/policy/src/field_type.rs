@@ -6,7 +6,9 @@ const MAX_DOMAIN_DEPTH: usize = 32;
 
 /// A column's type as the maskers see it.
 pub(crate) fn field_type(catalog: &Catalog, column: &Column) -> FieldType {
-    FieldType { not_null: column.not_null, ..by_oid(catalog, column.type_oid, column.typmod, MAX_DOMAIN_DEPTH) }
+    let field_type =
+        FieldType { not_null: column.not_null, ..by_oid(catalog, column.type_oid, column.typmod, MAX_DOMAIN_DEPTH) };
+    if catalog.folds(column.id) { field_type.folding() } else { field_type }
 }
 
 fn by_oid(catalog: &Catalog, oid: u32, typmod: i32, depth: usize) -> FieldType {

@@ -1,5 +1,6 @@
 use std::{fmt, sync::Arc};
 
+use querygate_mask::MaskKeys;
 use querygate_record::Principal;
 
 use crate::{
@@ -13,17 +14,20 @@ use crate::{
 pub struct Policy {
     pub(crate) file: PolicyFile,
     pub(crate) version: Arc<str>,
+    /// What its maskers may need.
+    pub(crate) keys: Arc<MaskKeys>,
 }
 
 impl Policy {
-    /// Reads one file by itself; a folder of them is a [`crate::PolicySet`]. Gives what an operator should look at besides.
+    /// Reads one file by itself, without keys for maskers; a folder of them is a [`crate::PolicySet`]. Gives what an operator should look at besides.
     ///
     /// # Errors
     /// Everything that is wrong in the file, at once.
     pub fn read(source: Source, databases: &[DatabaseName], version: &str) -> Result<(Policy, Problems), Problems> {
-        match PolicyFile::read(source, databases) {
+        let keys = Arc::<MaskKeys>::default();
+        match PolicyFile::read(source, databases, &keys) {
             (Some(file), problems) if !problems.has_errors() => {
-                Ok((Policy { file, version: version.into() }, problems))
+                Ok((Policy { file, version: version.into(), keys }, problems))
             }
             (_, problems) => Err(problems),
         }

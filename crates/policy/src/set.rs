@@ -1,5 +1,7 @@
 use std::{fs, path::Path, path::PathBuf, sync::Arc};
 
+use querygate_mask::MaskKeys;
+
 use crate::{
     Policy,
     case::{self, Case},
@@ -21,7 +23,8 @@ pub struct PolicySet {
 
 impl PolicySet {
     /// Reads every `*.toml` of a folder: policies, and their tests in `*.test.toml`. All or nothing: one error and none of it is loaded.
-    pub fn load(folder: &Path, databases: &[DatabaseName]) -> Result<PolicySet, Problems> {
+    /// `keys` are those that maskers may name.
+    pub fn load(folder: &Path, databases: &[DatabaseName], keys: &Arc<MaskKeys>) -> Result<PolicySet, Problems> {
         let mut problems = Problems::default();
         let (mut policies, mut tests) = (Vec::new(), Vec::new());
         for path in list(folder).map_err(|problem| one(*problem))? {
@@ -31,16 +34,16 @@ impl PolicySet {
                 Err(problem) => problems.push(problem),
             }
         }
-        let version = version(policies.iter().map(|(path, source)| (path.as_path(), source.text())));
+        let version = version(policies.iter().map(|(path, source)| (path.as_path(), source.text())), keys);
         let mut set = PolicySet { policies: Vec::new(), cases: Vec::new(), version, warnings: Problems::default() };
         let mut stems = Vec::new();
         for (path, source) in policies {
-            let (file, found) = PolicyFile::read(source, databases);
+            let (file, found) = PolicyFile::read(source, databases, keys);
             problems.extend(found);
             let Some(file) = file else { continue };
             problems.extend(set.twin(&file));
             stems.push((stem(&path), file.database.value.clone()));
-            set.policies.push(Arc::new(Policy { file, version: Arc::clone(&set.version) }));
+            set.policies.push(Arc::new(Policy { file, version: Arc::clone(&set.version), keys: Arc::clone(keys) }));
         }
         for (path, source) in tests {
             let database = stems.iter().find(|(s, _)| *s == stem(&path)).map(|(_, database)| database.clone());
@@ -56,7 +59,7 @@ impl PolicySet {
         Ok(set)
     }
 
-    /// A hash over all policy files: what a decision belongs to.
+    /// A hash over all policy files and the keys that maskers may name: what a decision belongs to.
     pub fn version(&self) -> &str {
         &self.version
     }
@@ -159,16 +162,23 @@ fn stem(path: &Path) -> String {
     name.trim_end_matches(".toml").trim_end_matches(".test").to_owned()
 }
 
-fn version<'a>(files: impl Iterator<Item = (&'a Path, &'a str)>) -> Arc<str> {
+fn version<'a>(files: impl Iterator<Item = (&'a Path, &'a str)>, keys: &MaskKeys) -> Arc<str> {
     let mut hasher = blake3::Hasher::new();
     for (path, text) in files {
         let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
-        for part in [name, text] {
-            hasher.update(&(part.len() as u64).to_le_bytes());
-            hasher.update(part.as_bytes());
-        }
+        parts(&mut hasher, [name, text]);
+    }
+    for key in keys.iter() {
+        parts(&mut hasher, [key.name(), key.id()]);
     }
     hasher.finalize().to_hex().chars().take(32).collect::<String>().into()
+}
+
+fn parts(hasher: &mut blake3::Hasher, parts: [&str; 2]) {
+    for part in parts {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part.as_bytes());
+    }
 }
 
 #[cfg(test)]

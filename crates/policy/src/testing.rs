@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use querygate_mask::{KEY_BYTES, MaskKey, MaskKeys};
 use querygate_record::{Barrier, Effect, Engine, Principal, TransactionChange};
 use querygate_sql::{
     catalog::Catalog,
@@ -21,16 +22,22 @@ pub(crate) fn catalog() -> Arc<Catalog> {
     Arc::clone(CATALOG.get_or_init(read))
 }
 
+/// One key, named `k`.
+pub(crate) fn keys() -> Arc<MaskKeys> {
+    let key = MaskKey::new("k", zeroize::Zeroizing::new([7; KEY_BYTES]));
+    Arc::new([key].into_iter().collect())
+}
+
 pub(crate) fn read(text: &str) -> (Option<PolicyFile>, Problems) {
     let databases = [DatabaseName { name: "shop".to_owned(), engine: Engine::Postgres }];
-    PolicyFile::read(Source::new("shop.toml", text), &databases)
+    PolicyFile::read(Source::new("shop.toml", text), &databases, &keys())
 }
 
 /// A policy of the database `shop`, whose file holds these lines besides.
 pub(crate) fn policy(lines: &str) -> Arc<Policy> {
     let (file, problems) = read(&format!("database = 'shop'\nconnect = ['*']\n{lines}"));
     assert!(!problems.has_errors(), "{problems}");
-    Arc::new(Policy { file: file.unwrap(), version: "v1".into() })
+    Arc::new(Policy { file: file.unwrap(), version: "v1".into(), keys: keys() })
 }
 
 pub(crate) fn bound(lines: &str) -> Bound {

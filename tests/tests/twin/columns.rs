@@ -23,6 +23,9 @@ const fn column(
     Column { sql_type, value, other, masker, twin }
 }
 
+/// The twin holds what the gateway shows in text: no SQL expression makes it.
+pub const SHOWN: &str = "NULL";
+
 const REDACT: &str = "'redact'";
 
 /// Types that the test's schema defines.
@@ -198,4 +201,18 @@ pub const COLUMNS: &[Column] = &[
         "{ keep_first = 1, nulls = 'hide' }",
         "CASE v WHEN 'abc' THEN 'a**' WHEN 'x' THEN '*' ELSE '[redacted' END::varchar(9)",
     ),
+    column("text", ("'jane'", "''"), "{ hash = 'twin' }", SHOWN),
+    column("varchar(31)", ("'jane'", "''"), "{ hash = 'twin' }", SHOWN),
+    column("char(40)", ("'jane'", "'x  '"), "{ hash = 'twin' }", SHOWN),
+    column("text[]", ("'[0:0][2:3]={{a,NULL}}'", "'{}'"), "{ hash = 'twin' }", SHOWN),
+    column("int4", ("7", "-2147483648"), "{ hash = 'twin' }", SHOWN),
+    column("int8", ("7", "9223372036854775807"), "{ hash = 'twin' }", SHOWN),
+    column("age", ("7", "8"), "{ hash = 'twin' }", SHOWN),
+    column("int8[]", ("'{7,8}'", "'{}'"), "{ hash = 'twin' }", SHOWN),
+    column("numeric", ("7.50", "'NaN'"), "{ hash = 'twin' }", SHOWN),
+    column("uuid", ("'6a2f41a3-c54c-fce8-32d2-0324e1c32e22'", "gen_random_uuid()"), "{ hash = 'twin' }", SHOWN),
+    column("bytea", ("'\\x00ff'", "''"), "{ hash = 'twin' }", SHOWN),
+    column("text", ("'4111 1111 1111 1111'", "'12'"), "{ fpe = 'twin' }", SHOWN),
+    column("varchar(9)", ("'AB-123456'", "'é'"), "{ fpe = 'twin' }", SHOWN),
+    column("char(12)", ("'123456'", "'1'"), "{ fpe = 'twin', nulls = 'hide' }", SHOWN),
 ];

@@ -6,7 +6,7 @@ mod columns;
 
 use std::fmt::Write as _;
 
-use columns::{COLUMNS, Column, TYPES};
+use columns::{COLUMNS, Column, SHOWN, TYPES};
 use querygate_testkit::{
     Error,
     gateway::Gateway,
@@ -15,6 +15,8 @@ use querygate_testkit::{
 };
 
 const DATABASE: &str = "twin";
+/// 32 bytes, base64.
+const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// A column's name.
 fn name(index: usize) -> String {
@@ -39,6 +41,26 @@ fn schema() -> String {
         .map(|(n, c)| format!("(SELECT ({})::{} FROM (SELECT {} AS v) one)", c.twin, loose_cast(c), name(n)));
     write!(sql, "INSERT INTO twins SELECT id, {} FROM kinds;", masked.collect::<Vec<_>>().join(", ")).unwrap();
     sql
+}
+
+/// Fills the twin's columns that no expression makes with what the gateway shows of them: the server must take it as a value of the type.
+fn fill(agent: &mut RawClient, direct: &mut RawClient) -> Result<(), Error> {
+    let shown = data(&agent.query("SELECT * FROM kinds ORDER BY id")?, "the masked rows");
+    let clear = data(&direct.query("SELECT * FROM kinds ORDER BY id")?, "the rows");
+    for (row, fields) in shown.iter().enumerate() {
+        for (n, column) in COLUMNS.iter().enumerate().filter(|(_, c)| c.twin == SHOWN && c.masker.contains("twin")) {
+            let Some(value) = fields.get(n + 1).unwrap() else { continue };
+            let same = clear.get(row).unwrap().get(n + 1).unwrap().as_ref() == Some(value);
+            assert!(!same || value == b"{}", "{} {} shows its value", column.sql_type, column.masker);
+            let text = String::from_utf8_lossy(value).replace('\'', "''");
+            let sql = format!("UPDATE twins SET {} = '{text}' WHERE id = {}", name(n), row + 1);
+            data(&direct.query(&sql)?, &sql);
+        }
+    }
+    // COPY reads rows as they lie.
+    let sql = "CREATE TABLE ordered AS SELECT * FROM twins ORDER BY id; DROP TABLE twins; ALTER TABLE ordered RENAME TO twins";
+    data(&direct.query(sql)?, sql);
+    Ok(())
 }
 
 /// A domain's base type: masked values need not satisfy its constraints.
@@ -120,11 +142,14 @@ fn masked_columns_of_every_type_are_read_as_their_twin_is() -> Result<(), Error>
         let gateway = Gateway::in_front_of(&server, DATABASE)
             .policy(DATABASE, &policy())
             .account("agent", &["agent"], "pw")
+            .tables("[[key]]\nname = \"twin\"\nvalue = { env = \"QG_TWIN_KEY\" }\n")
+            .environment("QG_TWIN_KEY", KEY)
             .start()?;
         let checked = gateway.command(&["check"], "")?;
         assert_eq!(checked.code, Some(0), "{}{}", checked.stdout, checked.stderr);
         let mut agent = RawClient::login(&gateway.login("agent", "pw", DATABASE))?;
         let mut direct = RawClient::login(&server.admin(DATABASE))?;
+        fill(&mut agent, &mut direct)?;
         for settings in [
             "SET bytea_output = 'hex'",
             "SET bytea_output = 'escape'",
@@ -155,6 +180,45 @@ fn masked_columns_of_every_type_are_read_as_their_twin_is() -> Result<(), Error>
                 assert!(found.is_empty(), "Postgres {version}, {settings}, {form}:\n{}", found.join("\n"));
             }
         }
+    }
+    Ok(())
+}
+
+#[test]
+fn keys_of_masks_show_nowhere() -> Result<(), Error> {
+    let server = Server::start()?;
+    server.script("postgres", &format!("CREATE DATABASE {DATABASE} TEMPLATE template0;"))?;
+    server.script(DATABASE, "CREATE TABLE t (id int PRIMARY KEY, name text); INSERT INTO t VALUES (1, 'jane')")?;
+    let policy = |key: &str| {
+        format!(
+            "database = \"{DATABASE}\"\nconnect = [\"agent\"]\nreviewers = [\"dba\"]\n\
+             [table.\"public.t\"]\nclear = [\"id\"]\nmask.name = {{ hash = \"{key}\" }}\n"
+        )
+    };
+    let gateway = Gateway::in_front_of(&server, DATABASE)
+        .policy(DATABASE, &policy("twin"))
+        .account("agent", &["agent"], "pw")
+        .tables("[[key]]\nname = \"twin\"\nvalue = { env = \"QG_TWIN_KEY\" }\n")
+        .environment("QG_TWIN_KEY", KEY)
+        .start()?;
+    let mut agent = RawClient::login(&gateway.login("agent", "pw", DATABASE))?;
+    assert_eq!(data(&agent.query("SELECT name FROM t")?, "masked").len(), 1);
+    let log = gateway.command(&["log", "search", "--json", "--limit", "0"], "")?;
+    assert!(log.stdout.contains("hash = ") && log.stdout.contains("twin"), "the log names the key: {}", log.stdout);
+    let explained =
+        gateway.command(&["explain", "--database", DATABASE, "--as", "role:agent", "SELECT name FROM t"], "")?;
+    // A policy that names a key which is not there is told so, by name.
+    std::fs::write(gateway.policy(DATABASE), policy("twinn")).unwrap();
+    let refused = gateway.command(&["check"], "")?;
+    assert!(
+        refused.stderr.contains("names the key \"twinn\"") && refused.stderr.contains("\"twin\"?"),
+        "{}",
+        refused.stderr
+    );
+    let all = [log.stdout, gateway.log(), explained.stdout, refused.stdout, refused.stderr].concat();
+    let hex = "000102030405060708";
+    for shown in [KEY, hex, "0, 1, 2, 3, 4, 5"] {
+        assert!(!all.contains(shown), "{shown}");
     }
     Ok(())
 }

@@ -124,7 +124,7 @@ impl Bound {
         };
         let Treatment::Mask(masker, nulls) = chosen else { return None };
         let found = self.catalog.column(column)?;
-        match FieldMask::compile(&masker, nulls, &field_type(&self.catalog, found)) {
+        match FieldMask::compile_with(&masker, nulls, &field_type(&self.catalog, found), &self.policy.keys) {
             Ok(mask) => {
                 if let Some(warning) = mask.warning().filter(|_| way == Way::Named) {
                     self.report(

@@ -16,8 +16,10 @@ const WITH_ARGUMENT: &[(&str, &str)] = &[
     ("keep_first", "{ keep_first = 2 }"),
     ("keep_last", "{ keep_last = 4 }"),
     ("round", "{ round = 100 }"),
+    ("hash", "{ hash = \"key-name\" }"),
+    ("fpe", "{ fpe = \"key-name\" }"),
 ];
-const LATER: &[&str] = &["scan", "hash", "fpe"];
+const LATER: &[&str] = &["scan"];
 
 /// `mask.<column> = ...`.
 #[derive(Clone, Debug)]
@@ -53,6 +55,8 @@ pub(super) fn read(column: Located<String>, value: &Value<'_>, nulls: NullRule) 
             .value("keep_last")
             .map(|v| v.integer(1..=MAX_KEPT).and_then(|n| u32::try_from(n).ok()).map(Masker::KeepLast)),
         table.value("round").map(|v| v.integer(1..=MAX_STEP).map(Masker::Round)),
+        table.value("hash").map(|v| v.string().map(|key| Masker::Hash(key.value))),
+        table.value("fpe").map(|v| v.string().map(|key| Masker::Fpe(key.value))),
     ];
     table.finish();
     if let Some(name) = later {

@@ -6,6 +6,7 @@ mod table;
 
 use std::{sync::Arc, time::Duration};
 
+use querygate_mask::{MaskKey, MaskKeys};
 use querygate_record::{Engine, Verdict};
 
 use crate::{
@@ -63,11 +64,12 @@ pub(crate) struct PolicyFile {
 
 impl PolicyFile {
     /// Reads a file for one of these databases. Nothing where the file does not even say for which.
-    pub fn read(source: Source, databases: &[DatabaseName]) -> (Option<PolicyFile>, Problems) {
+    pub fn read(source: Source, databases: &[DatabaseName], keys: &MaskKeys) -> (Option<PolicyFile>, Problems) {
         let reader = Reader::new(Arc::new(source));
         let file = reader.read(|table| read(&reader, table, databases));
         if let Some(file) = &file {
             file.check(&reader);
+            file.check_keys(&reader, keys);
         }
         (file, reader.problems())
     }
@@ -115,6 +117,20 @@ impl PolicyFile {
             let remedy = "name the roles that may open this database: `connect = [\"agent\"]`".to_owned();
             let message = "without `connect` the database opens to nobody".to_owned();
             reader.report(Severity::Warning, Some(self.database.span.clone()), message, Some(remedy));
+        }
+    }
+
+    /// A masker needs its key: without it, nothing could be masked by it.
+    fn check_keys(&self, reader: &Reader, keys: &MaskKeys) {
+        for mask in self.tables.iter().flat_map(|table| &table.masks) {
+            let Some(key) = mask.masker.key().filter(|key| keys.get(key).is_none()) else { continue };
+            let known = || keys.iter().map(MaskKey::name);
+            let remedy = match crate::document::nearest(key, known()) {
+                Some(meant) => format!("did you mean {meant:?}?"),
+                None => format!("add a [[key]] with name = {key:?} to the configuration"),
+            };
+            let message = format!("masker `{}` names the key {key:?}, which is not configured", mask.masker.name());
+            reader.report(Severity::Error, Some(mask.column.span.clone()), message, Some(remedy));
         }
     }
 

@@ -8,7 +8,7 @@ fn load(files: &[(&str, &str)]) -> Result<PolicySet, Problems> {
         fs::write(folder.path().join(name), text).unwrap();
     }
     let databases = ["shop", "crm"].map(|name| DatabaseName { name: name.to_owned(), engine: Engine::Postgres });
-    PolicySet::load(folder.path(), &databases)
+    PolicySet::load(folder.path(), &databases, &Arc::default())
 }
 
 const SHOP: &str =
@@ -21,7 +21,7 @@ fn refused(files: &[(&str, &str)]) -> String {
 #[test]
 fn the_project_s_own_policies_load() {
     let databases = [DatabaseName { name: "shop".to_owned(), engine: Engine::Postgres }];
-    let set = PolicySet::load(Path::new("../../policies"), &databases).unwrap();
+    let set = PolicySet::load(Path::new("../../policies"), &databases, &Arc::default()).unwrap();
     assert!(set.warnings().is_empty(), "{}", set.warnings());
     assert!(set.cases("shop").count() > 10);
 }
@@ -47,7 +47,7 @@ fn two_files_for_one_database_are_an_error() {
 
 #[test]
 fn a_missing_folder_says_what_to_do() {
-    let problems = PolicySet::load(Path::new("/nonexistent/policies"), &[]).unwrap_err().to_string();
+    let problems = PolicySet::load(Path::new("/nonexistent/policies"), &[], &Arc::default()).unwrap_err().to_string();
     assert!(problems.starts_with("/nonexistent/policies: error: the policies folder can't be read"), "{problems}");
     assert!(problems.contains("set `policies` in the configuration"), "{problems}");
 }

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use clap::Args;
 use querygate_console::api::{Explain, Explained, ExplainedColumn, Explanation};
-use querygate_policy::PolicySet;
 use querygate_record::{Principal, Verdict};
 
 use super::{
@@ -50,7 +49,7 @@ pub fn explain(config: &Path, arguments: ExplainArguments) -> Result<(), Failure
 
 fn by_ourselves(path: &Path, call: &Explain) -> Result<Explanation, Failure> {
     let config = Config::load(path)?;
-    let policies = PolicySet::load(&config.policies, &config.database_names())?;
+    let policies = config.policy_set()?;
     let database = config.database(&call.database).ok_or_else(|| {
         let known: Vec<&str> = config.databases.iter().map(|d| d.name.as_str()).collect();
         Failure::No(format!("no database {:?} is configured\nthere is: {}", call.database, known.join(", ")))

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use querygate_policy::{Case, Outcome, Policy, PolicySet};
+use querygate_policy::{Case, Outcome, Policy};
 use serde_json::json;
 
 use super::{Failure, output, place, server};
@@ -27,7 +27,7 @@ pub fn policy(config: &Path, command: &PolicyCommand) -> Result<(), Failure> {
     let PolicyCommand::Test { folder, json } = command;
     let config = Config::load(config)?;
     let folder = folder.as_deref().unwrap_or(&config.policies);
-    let policies = PolicySet::load(folder, &config.database_names())?;
+    let policies = config.policies_of(folder)?;
     let mut outcomes = Vec::new();
     for policy in policies.policies() {
         let cases: Vec<&Case> = policies.cases(policy.database()).collect();

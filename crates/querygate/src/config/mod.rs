@@ -15,10 +15,13 @@ use std::{
     sync::Arc,
 };
 
+use querygate_mask::MaskKey;
 use querygate_policy::{
-    DatabaseName,
+    DatabaseName, PolicySet,
     document::{Problems, Reader, Source, Table},
 };
+use secrecy::ExposeSecret as _;
+use zeroize::Zeroizing;
 
 pub use account::{Account, Key};
 pub use address::Address;
@@ -85,6 +88,17 @@ impl Config {
     /// What the policies are read for.
     pub fn database_names(&self) -> Vec<DatabaseName> {
         self.databases.iter().map(|d| DatabaseName { name: d.name.clone(), engine: d.engine }).collect()
+    }
+
+    /// The policies of the configured folder.
+    pub fn policy_set(&self) -> Result<PolicySet, Problems> {
+        self.policies_of(&self.policies)
+    }
+
+    /// The policies of another folder.
+    pub fn policies_of(&self, folder: &Path) -> Result<PolicySet, Problems> {
+        let key = |key: &Key| MaskKey::new(&key.name, Zeroizing::new(*key.value.expose_secret()));
+        PolicySet::load(folder, &self.database_names(), &Arc::new(self.keys.iter().map(key).collect()))
     }
 
     /// A database by the name that clients ask for.

@@ -87,7 +87,7 @@ impl Running {
             )
         };
         let config = Config::load(&self.config.path).map_err(input)?;
-        let policies = Arc::new(PolicySet::load(&config.policies, &config.database_names()).map_err(input)?);
+        let policies = Arc::new(config.policy_set().map_err(input)?);
         let identity = |e: querygate_identity::Error| ApiError::new(Kind::Input, &e, e.remedy());
         let configured = convert::accounts(&config).map_err(identity)?;
         let prepared = self.accounts.prepare(configured).map_err(identity)?;

@@ -13,7 +13,6 @@ use querygate_console::{ControlServer, MetricsServer, Readiness, Services};
 use querygate_gateway::{Gateway, Metrics, Parts};
 use querygate_identity::Accounts;
 use querygate_journal::Journal;
-use querygate_policy::PolicySet;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -25,7 +24,7 @@ use crate::{commands::Failure, config::Config};
 
 /// Runs the gateway until SIGTERM or SIGINT; SIGHUP reloads.
 pub async fn run(config: Config) -> Result<(), Failure> {
-    let policies = Arc::new(PolicySet::load(&config.policies, &config.database_names())?);
+    let policies = Arc::new(config.policy_set()?);
     if !policies.warnings().is_empty() {
         eprint!("{}", policies.warnings().render(false));
     }

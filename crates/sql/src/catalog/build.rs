@@ -24,6 +24,12 @@ pub(super) fn build(document: document::Document, version: String) -> Catalog {
         user_casts: Vec::new(),
         parents: HashMap::new(),
         children: HashMap::new(),
+        folding: document
+            .folding
+            .into_iter()
+            .flatten()
+            .map(|(table, attribute)| ColumnId { table, attribute })
+            .collect(),
     };
     for raw in document.relations.into_iter().flatten() {
         let relation = relation(raw, &schema);

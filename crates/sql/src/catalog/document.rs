@@ -12,6 +12,9 @@ pub(super) struct Document {
     pub schemas: List<(u32, String)>,
     pub types: List<Type>,
     pub relations: List<Relation>,
+    /// Table and number of each column whose collation is not deterministic.
+    #[serde(default)]
+    pub folding: List<(u32, i16)>,
     pub defaults: List<Default>,
     pub constraints: List<Constraint>,
     pub indexes: List<Index>,

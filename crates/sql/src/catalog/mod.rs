@@ -54,6 +54,7 @@ pub struct Catalog {
     user_casts: Vec<Cast>,
     parents: HashMap<u32, Vec<u32>>,
     children: HashMap<u32, Vec<u32>>,
+    folding: HashSet<ColumnId>,
 }
 
 /// Why a snapshot could not be read.
@@ -131,6 +132,12 @@ impl Catalog {
     /// A column by the server's identity of it.
     pub fn column(&self, id: ColumnId) -> Option<&Column> {
         self.relations.get(&id.table)?.attribute(id.attribute)
+    }
+
+    /// Whether texts of different bytes may be equal in a column: its collation is not deterministic. MySQL's collations count as such, since
+    /// most are.
+    pub fn folds(&self, id: ColumnId) -> bool {
+        self.engine != Engine::Postgres || self.folding.contains(&id)
     }
 
     /// `schema.table.column`.

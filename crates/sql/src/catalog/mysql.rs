@@ -75,6 +75,7 @@ impl Catalog {
             user_casts: Vec::new(),
             parents: HashMap::new(),
             children: HashMap::new(),
+            folding: HashSet::new(),
         };
         columns.iter().for_each(|row| catalog.add_column(row));
         for row in views {

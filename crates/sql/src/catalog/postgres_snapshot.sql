@@ -47,6 +47,9 @@ SELECT pg_catalog.json_build_object(
     FROM pg_catalog.pg_class c
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c') AND c.relpersistence <> 't'
       AND c.relnamespace <> (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = 'pg_toast')),
+  'folding', (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(a.attrelid::pg_catalog.int8, a.attnum))
+    FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_collation o ON o.oid = a.attcollation AND NOT o.collisdeterministic
+    WHERE a.attnum > 0 AND NOT a.attisdropped),
   'defaults', (SELECT pg_catalog.json_agg(pg_catalog.json_build_object('relation', d.adrelid::pg_catalog.int8, 'column', d.adnum,
       'functions', coalesce(k.functions, l.functions, '[]'),
       'columns', coalesce((SELECT t.columns FROM touched t WHERE t.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND t.objid = d.oid AND t.relation = d.adrelid),

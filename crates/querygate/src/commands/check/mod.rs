@@ -80,7 +80,7 @@ impl Finding {
 /// Checks configuration, policies and each database's server. Exit code 1 where there is a problem, 2 where configuration or policies can't be loaded.
 pub fn check(path: &Path, json: bool) -> Result<(), Failure> {
     let config = Config::load(path)?;
-    let policies = PolicySet::load(&config.policies, &config.database_names())?;
+    let policies = config.policy_set()?;
     let mut findings: Vec<Finding> = config.warnings.iter().map(|p| Finding::of(p, None)).collect();
     findings.extend(policies.warnings().iter().map(|p| Finding::of(p, None)));
     findings.extend(accounts(&config, &policies));
