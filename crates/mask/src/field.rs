@@ -162,11 +162,12 @@ fn allowed(field_type: &FieldType) -> Vec<&'static str> {
     }
     let scalar = scalar(field_type);
     names.extend_from_slice(match scalar.kind {
-        Kind::Bpchar | Kind::Text if scalar.folds => &["email", "keep_first", "keep_last"],
-        Kind::Bpchar | Kind::Text => &["email", "keep_first", "keep_last", "hash", "fpe"],
+        Kind::Bpchar | Kind::Text if scalar.folds => &["email", "keep_first", "keep_last", "scan"],
+        Kind::Bpchar | Kind::Text => &["email", "keep_first", "keep_last", "hash", "fpe", "scan"],
         Kind::Bytea | Kind::Uuid => &["hash"],
         Kind::Date | Kind::Timestamp | Kind::Timestamptz => &["year", "month"],
         Kind::Int4 | Kind::Int8 => &["round", "hash"],
+        Kind::Json | Kind::Jsonb => &["scan"],
         Kind::Numeric if scalar.numeric.is_none() => &["round", "hash"],
         Kind::Float4 | Kind::Float8 | Kind::Int2 | Kind::Numeric => &["round"],
         _ => &[],

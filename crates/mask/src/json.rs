@@ -55,8 +55,8 @@ fn write(value: &RawValue, depth_left: usize, out: &mut BytesMut) -> Option<()> 
     Some(())
 }
 
-/// `escape_json` in src/backend/utils/adt/json.c.
-fn write_string(text: &str, out: &mut BytesMut) -> Option<()> {
+/// Appends a string (`escape_json` in src/backend/utils/adt/json.c); None for one with U+0000.
+pub(crate) fn write_string(text: &str, out: &mut BytesMut) -> Option<()> {
     out.extend_from_slice(b"\"");
     for character in text.chars() {
         let escaped = match character {

@@ -35,6 +35,9 @@ pub enum Masker {
     Redact,
     /// The nearest multiple of n, ties away from zero. Numbers.
     Round(u64),
+    /// What looks like a payment card, social security number, IBAN, e-mail address, telephone number or credential becomes a marker such as
+    /// `[card]`; the rest stays. A net for free text, not a promise: what has no known form passes. Text and JSON.
+    Scan,
     /// The first of January, in UTC. Dates and instants.
     Year,
 }
@@ -53,6 +56,7 @@ impl Masker {
             Masker::Null => "null",
             Masker::Redact => "redact",
             Masker::Round(_) => "round",
+            Masker::Scan => "scan",
             Masker::Year => "year",
         }
     }
@@ -64,6 +68,7 @@ impl Masker {
             "month" => Some(Masker::Month),
             "null" => Some(Masker::Null),
             "redact" => Some(Masker::Redact),
+            "scan" => Some(Masker::Scan),
             "year" => Some(Masker::Year),
             _ => None,
         }

@@ -12,6 +12,7 @@ use crate::{
     integer,
     numeric::NumericField,
     preserve::Preserve,
+    scan::Scan,
     text::{self, Fit},
 };
 
@@ -26,6 +27,7 @@ pub(crate) enum Transform {
     Integer { bytes: usize, step: u64 },
     Numeric { step: u64, digits_max: usize, scale: u16 },
     Preserve(Preserve),
+    Scan(Scan),
     Text(TextRule, Fit),
     Timestamp(Unit),
     Timestamptz(Unit),
@@ -65,6 +67,7 @@ impl Transform {
             (Masker::KeepLast(kept), Kind::Bpchar | Kind::Text) => text(TextRule::KeepLast(*kept)),
             (Masker::Month, kind) => return Ok(Transform::truncate(kind, Unit::Month)),
             (Masker::Round(step), _) => return Transform::round(*step, field_type),
+            (Masker::Scan, _) => return Ok(Scan::compile(field_type).map(Transform::Scan)),
             (Masker::Year, kind) => return Ok(Transform::truncate(kind, Unit::Year)),
             _ => return Ok(None),
         }))
@@ -131,6 +134,7 @@ impl Transform {
             Transform::Integer { .. } => "integer",
             Transform::Numeric { .. } => "numeric",
             Transform::Preserve(_) | Transform::Text(..) => "text",
+            Transform::Scan(_) => "text or JSON",
             Transform::Timestamp(_) => "timestamp",
             Transform::Timestamptz(_) => "timestamp with time zone",
         }
@@ -172,6 +176,7 @@ impl Transform {
                 NumericField::Special => out.put_slice(value.as_bytes()),
             },
             Transform::Preserve(preserve) => preserve.apply(value, out),
+            Transform::Scan(scan) => scan.apply(value.as_bytes(), Format::Text, out)?,
             Transform::Text(rule, fit) => rule.apply(value, *fit, out),
             Transform::Timestamp(unit) => {
                 Moment::parse_timestamp(value, false)?.truncate_timestamp(*unit).write_timestamp(None, out);
@@ -204,6 +209,7 @@ impl Transform {
                 NumericField::Special => out.put_slice(value),
             },
             Transform::Preserve(preserve) => preserve.apply(std::str::from_utf8(value).ok()?, out),
+            Transform::Scan(scan) => scan.apply(value, Format::Binary, out)?,
             Transform::Text(rule, fit) => rule.apply(std::str::from_utf8(value).ok()?, *fit, out),
             Transform::Timestamp(unit) | Transform::Timestamptz(unit) => {
                 let us = i64::from_be_bytes(value.try_into().ok()?);

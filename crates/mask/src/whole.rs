@@ -69,6 +69,14 @@ impl Whole {
         })
     }
 
+    /// Whether it is a place or a shape.
+    pub fn is_geometric(self) -> bool {
+        matches!(
+            self,
+            Whole::Box | Whole::Circle | Whole::Line | Whole::Lseg | Whole::Path | Whole::Point | Whole::Polygon
+        )
+    }
+
     /// The type's name, as a DBA would write it.
     pub(crate) fn name(self) -> &'static str {
         match self {

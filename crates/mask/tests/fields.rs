@@ -213,11 +213,11 @@ fn a_masker_on_the_wrong_type_is_refused_with_what_would_pass() {
     );
     assert_eq!(
         error(Masker::Round(10), builtin(1015, 24)),
-        "masker round cannot apply to type character varying(20)[]; maskers that can: redact, null, fixed, email, keep_first, keep_last, hash, fpe"
+        "masker round cannot apply to type character varying(20)[]; maskers that can: redact, null, fixed, email, keep_first, keep_last, hash, fpe, scan"
     );
     assert_eq!(
         error(Masker::Year, builtin(3802, -1)),
-        "masker year cannot apply to type jsonb; maskers that can: redact, null, fixed"
+        "masker year cannot apply to type jsonb; maskers that can: redact, null, fixed, scan"
     );
     assert_eq!(
         error(Masker::Fixed("12x".into()), builtin(1700, NUMERIC_12_2)),

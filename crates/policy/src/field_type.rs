@@ -5,7 +5,7 @@ use querygate_sql::catalog::{Catalog, Column, TypeKind};
 const MAX_DOMAIN_DEPTH: usize = 32;
 
 /// A column's type as the maskers see it.
-pub(crate) fn field_type(catalog: &Catalog, column: &Column) -> FieldType {
+pub fn field_type(catalog: &Catalog, column: &Column) -> FieldType {
     let field_type =
         FieldType { not_null: column.not_null, ..by_oid(catalog, column.type_oid, column.typmod, MAX_DOMAIN_DEPTH) };
     if catalog.folds(column.id) { field_type.folding() } else { field_type }

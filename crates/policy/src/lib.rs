@@ -60,6 +60,7 @@ pub use bind::{Bound, Mode};
 pub use case::{Case, Outcome};
 pub use decision::{Decision, FieldPlan, MaskPlan, Refusal, RefusalKind};
 pub use facts::{LiteralKey, MAX_VALUE_BYTES};
+pub use field_type::field_type;
 pub use file::{DEFAULT_EXPIRES, DatabaseName};
 pub use limits::Limits;
 pub use masked::MaskedColumns;

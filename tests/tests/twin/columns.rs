@@ -215,4 +215,34 @@ pub const COLUMNS: &[Column] = &[
     column("text", ("'4111 1111 1111 1111'", "'12'"), "{ fpe = 'twin' }", SHOWN),
     column("varchar(9)", ("'AB-123456'", "'é'"), "{ fpe = 'twin' }", SHOWN),
     column("char(12)", ("'123456'", "'1'"), "{ fpe = 'twin', nulls = 'hide' }", SHOWN),
+    column(
+        "text",
+        ("'pay 4111 1111 1111 1111, mail jane@example.com'", "'nothing'"),
+        "'scan'",
+        "CASE WHEN v = 'nothing' THEN v WHEN v IS NOT NULL THEN 'pay [card], mail [email]' END",
+    ),
+    column(
+        "varchar(11)",
+        ("'078-05-1120'", "'x@y.org z'"),
+        "'scan'",
+        "CASE v WHEN '078-05-1120' THEN '[ssn]' WHEN 'x@y.org z' THEN '[email] z' END",
+    ),
+    column(
+        "json",
+        ("'{ \"to\": \"x@y.org\", \"n\": [1.50, 4111111111111111] }'", "'1'"),
+        "'scan'",
+        "CASE WHEN v::text = '1' THEN v WHEN v IS NOT NULL THEN '{ \"to\": \"[email]\", \"n\": [1.50, \"[card]\"] }' END",
+    ),
+    column(
+        "jsonb",
+        ("'{\"abcdefgh\": 1.50, \"jane@example.com\": \"a\\u0040b.com\"}'", "'1'"),
+        "'scan'",
+        "CASE WHEN v = '1' THEN v WHEN v IS NOT NULL THEN '{\"abcdefgh\": 1.50, \"[email]\": \"[email]\"}' END",
+    ),
+    column(
+        "text[]",
+        ("'{x@y.org,NULL}'", "'{}'"),
+        "'scan'",
+        "CASE WHEN v = '{}' THEN v WHEN v IS NOT NULL THEN ARRAY['[email]', NULL] END",
+    ),
 ];

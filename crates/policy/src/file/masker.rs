@@ -10,7 +10,7 @@ const MAX_KEPT: u64 = 1_000;
 const MAX_STEP: u64 = 1_000_000_000_000_000;
 
 pub(super) const NULLS: &[(&str, NullRule)] = &[("keep", NullRule::Keep), ("hide", NullRule::Hide)];
-const WORDS: &[&str] = &["redact", "null", "email", "year", "month"];
+const WORDS: &[&str] = &["redact", "null", "email", "year", "month", "scan"];
 const WITH_ARGUMENT: &[(&str, &str)] = &[
     ("fixed", "{ fixed = \"n/a\" }"),
     ("keep_first", "{ keep_first = 2 }"),
@@ -19,7 +19,6 @@ const WITH_ARGUMENT: &[(&str, &str)] = &[
     ("hash", "{ hash = \"key-name\" }"),
     ("fpe", "{ fpe = \"key-name\" }"),
 ];
-const LATER: &[&str] = &["scan"];
 
 /// `mask.<column> = ...`.
 #[derive(Clone, Debug)]
@@ -44,7 +43,6 @@ pub(super) fn read(column: Located<String>, value: &Value<'_>, nulls: NullRule) 
     }
     let mut table = value.table()?;
     let nulls = table.value("nulls").and_then(|v| v.one_of(NULLS)).unwrap_or(nulls);
-    let later = LATER.iter().find(|name| table.value(name).is_some());
     let named = [
         table.value("mask").map(|v| word(&v)),
         table.value("fixed").map(|v| fixed(&v)),
@@ -59,10 +57,6 @@ pub(super) fn read(column: Located<String>, value: &Value<'_>, nulls: NullRule) 
         table.value("fpe").map(|v| v.string().map(|key| Masker::Fpe(key.value))),
     ];
     table.finish();
-    if let Some(name) = later {
-        not_built(value, name);
-        return None;
-    }
     let mut named = named.into_iter().flatten();
     match (named.next(), named.next()) {
         (Some(masker), None) => masker.map(|masker| ColumnMask { column, masker, nulls }),
@@ -85,8 +79,6 @@ fn word(value: &Value<'_>) -> Option<Masker> {
 fn unknown(value: &Value<'_>, text: &str) {
     if let Some((_, form)) = WITH_ARGUMENT.iter().find(|(name, _)| *name == text) {
         value.error(format!("masker `{text}` needs an argument"), format!("write it like {form}"));
-    } else if LATER.contains(&text) {
-        not_built(value, text);
     } else {
         let all = || WORDS.iter().copied().chain(WITH_ARGUMENT.iter().map(|(name, _)| *name));
         let remedy = match nearest(text, all()) {
@@ -95,10 +87,6 @@ fn unknown(value: &Value<'_>, text: &str) {
         };
         value.error(format!("unknown masker {text:?}"), remedy);
     }
-}
-
-fn not_built(value: &Value<'_>, name: &str) {
-    value.error(format!("masker `{name}` is not built in this version"), "use \"redact\", which hides the whole value");
 }
 
 fn fixed(value: &Value<'_>) -> Option<Masker> {

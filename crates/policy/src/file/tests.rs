@@ -129,7 +129,7 @@ fn unanalysed_statements_are_never_approved() {
 fn every_masker_reads_as_written() {
     let lines = "[table.\"public.t\"]\nmask.a = 'redact'\nmask.b = 'null'\nmask.c = 'email'\nmask.d = 'year'\nmask.e = 'month'\n\
                  mask.f = { fixed = 'x' }\nmask.g = { keep_first = 2 }\nmask.h = { keep_last = 4 }\nmask.i = { round = 100 }\n\
-                 mask.j = { mask = 'email', nulls = 'hide' }\nmask.k = { hash = 'k' }\nmask.l = { fpe = 'k' }";
+                 mask.j = { mask = 'email', nulls = 'hide' }\nmask.k = { hash = 'k' }\nmask.l = { fpe = 'k' }\nmask.m = 'scan'";
     let file = file(lines);
     let names: Vec<_> = file.tables[0].masks.iter().map(|m| m.masker.name()).collect();
     assert_eq!(
@@ -146,18 +146,18 @@ fn every_masker_reads_as_written() {
             "round",
             "email",
             "hash",
-            "fpe"
+            "fpe",
+            "scan"
         ]
     );
     assert_eq!(file.tables[0].masks[9].nulls, querygate_mask::NullRule::Hide);
 }
 
 #[test]
-fn maskers_that_do_not_exist_or_are_not_built_say_what_to_write() {
+fn maskers_that_do_not_exist_say_what_to_write() {
     let mask = |value: &str| problems(&format!("[table.\"public.t\"]\nmask.a = {value}"));
     assert!(mask("'emial'").ends_with("unknown masker \"emial\"; did you mean `email`?"), "{}", mask("'emial'"));
     assert!(mask("'keep_last'").ends_with("masker `keep_last` needs an argument; write it like { keep_last = 4 }"));
-    assert!(mask("'scan'").contains("masker `scan` is not built in this version"));
     assert!(mask("'hash'").ends_with("masker `hash` needs an argument; write it like { hash = \"key-name\" }"));
     let unknown = "masker `fpe` names the key \"kk\", which is not configured; did you mean \"k\"?";
     assert!(mask("{ fpe = 'kk' }").ends_with(unknown), "{}", mask("{ fpe = 'kk' }"));
