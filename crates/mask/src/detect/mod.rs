@@ -100,17 +100,25 @@ pub(crate) fn find(text: &str) -> Vec<Finding> {
     apart(found)
 }
 
-/// In order; of findings that overlap one remains, which covers all of them.
-fn apart(mut found: Vec<Finding>) -> Vec<Finding> {
-    // Where it could be a telephone number too, the narrower form counts.
-    found.sort_by_key(|(range, what)| (range.start, Reverse(range.end), *what == Detected::Phone, *what));
-    let mut kept: Vec<Finding> = Vec::with_capacity(found.len());
-    for (range, what) in found {
+/// In order; of findings that overlap one remains, which covers all of them. A telephone number, whose form is the loosest, gives way.
+fn apart(found: Vec<Finding>) -> Vec<Finding> {
+    let (phones, mut others): (Vec<Finding>, Vec<Finding>) =
+        found.into_iter().partition(|(_, what)| *what == Detected::Phone);
+    others.sort_by_key(|(range, what)| (range.start, Reverse(range.end), *what));
+    let mut kept: Vec<Finding> = Vec::with_capacity(others.len() + phones.len());
+    for (range, what) in others {
         match kept.last_mut() {
             Some((last, _)) if range.start < last.end => last.end = last.end.max(range.end),
             _ => kept.push((range, what)),
         }
     }
+    let is_free = |phone: &Range<usize>| {
+        let next = kept.partition_point(|(range, _)| range.end <= phone.start);
+        kept.get(next).is_none_or(|(range, _)| phone.end <= range.start)
+    };
+    let free: Vec<Finding> = phones.into_iter().filter(|(range, _)| is_free(range)).collect();
+    kept.extend(free);
+    kept.sort_by_key(|(range, _)| range.start);
     kept
 }
 
