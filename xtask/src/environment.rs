@@ -11,7 +11,7 @@ use crate::{
     cache::Cache,
     drivers::Drivers,
     error::Error,
-    machine,
+    machine, mysql,
     prepare::{self, Prepared},
     servers::Postgres,
 };
@@ -73,6 +73,11 @@ pub fn of_servers(servers: &[Postgres]) -> Vec<(String, OsString)> {
         all.extend(found.map(|path| pair(name, path)));
     }
     all
+}
+
+/// The variables that name MySQL's and MariaDB's folders.
+pub fn of_mysql(servers: &[mysql::Unpacked]) -> Vec<(String, OsString)> {
+    servers.iter().map(|server| pair(&format!("QUERYGATE_{}", server.name.to_uppercase()), &server.root)).collect()
 }
 
 /// The variables that name drivers of other languages.

@@ -14,6 +14,7 @@ mod environment;
 mod error;
 mod fuzz;
 mod machine;
+mod mysql;
 mod prepare;
 mod rocksdb;
 mod run;

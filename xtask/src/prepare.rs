@@ -7,7 +7,7 @@ use crate::{
     drivers, environment,
     error::Error,
     machine::{self, Need},
-    rocksdb, servers, tools,
+    mysql, rocksdb, servers, tools,
 };
 
 /// A machine that is ready.
@@ -74,6 +74,11 @@ pub fn for_tests() -> Result<Prepared, Error> {
             "the tests want Postgres {}, and it could not be had for the reasons above; the demo works with less";
         return Err(Error::Machine(text.replace("{}", &servers::NEWEST.to_string())));
     }
+    let (found, reasons) = mysql::servers(&prepared.cache)?;
+    if let Some(reason) = reasons.first() {
+        return Err(Error::Machine(format!("the tests want MySQL and MariaDB, and one could not be had: {reason}")));
+    }
+    prepared.environment.extend(environment::of_mysql(&found));
     let drivers = drivers::fetch(&prepared.cache)?;
     prepared.environment.extend(environment::of_drivers(&drivers));
     tools::cargo_deny(&prepared.cache)?;

@@ -11,7 +11,7 @@ use crate::{
     debian, embedded,
     error::Error,
     machine::{self, Need},
-    run,
+    mysql, run,
 };
 
 /// The version that the demo and the tests want most.
@@ -70,6 +70,11 @@ pub fn list() -> Result<(), Error> {
     if let Some(pooler) = pgbouncer(&cache)? {
         println!("pgbouncer: {}", pooler.display());
     }
+    let (found, reasons) = mysql::servers(&cache)?;
+    for server in found {
+        println!("{}: {}", server.name, server.root.display());
+    }
+    reasons.iter().for_each(|reason| println!("{reason}"));
     Ok(())
 }
 

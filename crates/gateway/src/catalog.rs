@@ -4,8 +4,8 @@
 use std::{sync::Arc, time::Duration};
 
 use querygate_journal::{Chain, Journal};
-use querygate_record::{Digest, Entry, Event, Facts, Origin, Outcome};
-use querygate_sql::catalog::{Catalog, POSTGRES_FINGERPRINT, POSTGRES_SNAPSHOT};
+use querygate_record::{Digest, Engine, Entry, Event, Facts, Origin, Outcome};
+use querygate_sql::catalog::{Catalog, MYSQL_SNAPSHOT, POSTGRES_FINGERPRINT, POSTGRES_SNAPSHOT};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{MissedTickBehavior, interval},
@@ -13,6 +13,7 @@ use tokio::{
 
 use crate::{
     log::now_ns,
+    mysql,
     postgres::own::{Own, OwnError},
     world::{DatabaseState, World},
 };
@@ -27,7 +28,7 @@ pub async fn watch(
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut watcher = match journal.chain() {
-        Ok(chain) => Watcher { database, chain, connection: None, fingerprint: String::new() },
+        Ok(chain) => Watcher { database, chain, connection: None, mysql: None, fingerprint: String::new() },
         Err(error) => {
             tracing::error!(%error, "the catalog can't be watched: the log can't be written");
             return;
@@ -57,6 +58,8 @@ struct Watcher {
     database: Arc<DatabaseState>,
     chain: Chain,
     connection: Option<Own>,
+    /// The same to a MySQL or MariaDB server.
+    mysql: Option<mysql::upstream::Own>,
     fingerprint: String,
 }
 
@@ -66,11 +69,11 @@ impl Watcher {
         let definitions = self.database.definitions();
         // A broken connection is noticed at the question: once more over a new one.
         let mut result = self.refresh().await;
-        if result.is_err() && self.connection.take().is_some() {
+        if result.is_err() && (self.connection.take().is_some() | self.mysql.take().is_some()) {
             result = self.refresh().await;
         }
         if let Err(why) = result {
-            self.connection = None;
+            (self.connection, self.mysql) = (None, None);
             if **self.database.trouble.load() != why {
                 tracing::warn!(database = %self.database.settings.name, why, "the catalog can't be read");
             }
@@ -88,16 +91,9 @@ impl Watcher {
             self.database.world.store(None);
             return Err("no policy names this database: it opens to nobody".to_owned());
         };
-        let fingerprint = self.ask("read the catalog's fingerprint", POSTGRES_FINGERPRINT).await?;
         let current = self.database.world.load_full();
-        if let Some(world) = &current
-            && fingerprint == self.fingerprint
-            && world.bound.policy().version() == policy.version()
-        {
-            return Ok(());
-        }
-        let json = self.ask("read the catalog", POSTGRES_SNAPSHOT).await?;
-        let catalog = Catalog::from_json(json.as_bytes()).map_err(|e| e.to_string())?;
+        let earlier = current.as_ref().filter(|world| world.bound.policy().version() == policy.version());
+        let Some((catalog, fingerprint)) = self.changed(earlier.is_some()).await? else { return Ok(()) };
         let bound = policy.bind(&Arc::new(catalog), self.database.settings.mode, current.as_ref().map(|w| &w.bound));
         self.report_problems(&bound);
         tracing::info!(database = %self.database.settings.name, catalog = bound.catalog().version(), "catalog read");
@@ -106,19 +102,67 @@ impl Watcher {
         Ok(())
     }
 
+    /// The catalog and its fingerprint; none where it is still the one that is known.
+    async fn changed(&mut self, known: bool) -> Result<Option<(Catalog, String)>, String> {
+        let engine = self.database.settings.engine;
+        if engine != Engine::Postgres {
+            let mut answers = Vec::new();
+            let begun = self.begin("read the catalog")?;
+            for question in MYSQL_SNAPSHOT {
+                match self.ask_mysql(question).await {
+                    Ok(rows) => answers.push(rows),
+                    Err(why) => {
+                        self.ended(begun, false)?;
+                        return Err(why);
+                    }
+                }
+            }
+            self.ended(begun, true)?;
+            let catalog = Catalog::from_mysql(engine, &answers).map_err(|e| e.to_string())?;
+            let fingerprint = catalog.version().to_owned();
+            return Ok((!known || fingerprint != self.fingerprint).then_some((catalog, fingerprint)));
+        }
+        let fingerprint = self.ask("read the catalog's fingerprint", POSTGRES_FINGERPRINT).await?;
+        if known && fingerprint == self.fingerprint {
+            return Ok(None);
+        }
+        let json = self.ask("read the catalog", POSTGRES_SNAPSHOT).await?;
+        let catalog = Catalog::from_json(json.as_bytes()).map_err(|e| e.to_string())?;
+        Ok(Some((catalog, fingerprint)))
+    }
+
+    async fn ask_mysql(&mut self, text: &str) -> Result<Vec<Vec<Option<String>>>, String> {
+        let connection = match &mut self.mysql {
+            Some(connection) => connection,
+            none => {
+                none.insert(mysql::upstream::Own::connect(&self.database.upstream).await.map_err(|e| e.to_string())?)
+            }
+        };
+        connection.ask(text).await
+    }
+
     /// One question, in the log like everything that reaches the server.
     async fn ask(&mut self, what: &str, text: &str) -> Result<String, String> {
+        let begun = self.begin(what)?;
+        let result = self.ask_server(text).await;
+        self.ended(begun, result.is_ok())?;
+        result.map_err(|e| e.to_string())
+    }
+
+    fn begin(&mut self, what: &str) -> Result<i64, String> {
         let begun = now_ns();
         let facts = Facts { text: what.to_owned(), rule: "gateway".to_owned(), ..Facts::default() };
         let facts: Digest = self.chain.facts(&facts, begun);
         self.log(Event::Begin { facts, values: Vec::new() }, begun)?;
-        let result = self.ask_server(text).await;
+        Ok(begun)
+    }
+
+    fn ended(&mut self, begun: i64, well: bool) -> Result<(), String> {
         let ended = now_ns();
-        let status = if result.is_ok() { "ok" } else { "error" };
+        let status = if well { "ok" } else { "error" };
         let duration_ns = u64::try_from(ended.saturating_sub(begun)).unwrap_or(0);
         let outcome = Outcome { status: status.to_owned(), duration_ns, ..Outcome::default() };
-        self.log(Event::End(Box::new(outcome)), ended)?;
-        result.map_err(|e| e.to_string())
+        self.log(Event::End(Box::new(outcome)), ended)
     }
 
     async fn ask_server(&mut self, text: &str) -> Result<String, OwnError> {

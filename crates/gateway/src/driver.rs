@@ -407,7 +407,7 @@ impl<W: Wire> Driver<W> {
         self.catalog = Some(Box::pin(async move { timeout(CATALOG_WAIT_MAX, look).await.unwrap_or(false) }));
     }
 
-    fn end_for(&mut self, reason: EndReason) {
+    pub(super) fn end_for(&mut self, reason: EndReason) {
         let (kind, detail, words) = match reason {
             EndReason::CrossCheck { detail } => (
                 "cross_check",

@@ -132,6 +132,7 @@ impl Gateway {
             hash_key,
             registry: Arc::default(),
             metrics: parts.metrics,
+            digests: mysql::Digests::default(),
             clients: AtomicUsize::new(0),
             draining: AtomicBool::new(false),
         });

@@ -9,13 +9,14 @@ use std::{
 
 use querygate_mask::Rendering;
 use querygate_policy::{Bound, Decision, LiteralKey, Refusal, RoleView, Together};
-use querygate_record::{Barrier, Effect, Named, Principal, TransactionChange, Value, Verdict};
+use querygate_record::{Barrier, Effect, Engine, Named, Principal, TransactionChange, Value, Verdict};
 use querygate_session::{Judge, Judgement, Part, Question};
 use querygate_sql::{self as analysis, session::Settings, statement::Statement};
 
 use crate::{
     inside::{Holds, Inside, Job, is_control},
     metrics::Metrics,
+    mysql,
     refusals::{Unread, apart, pinned_setting, unmaskable_copy, unreadable},
     settings::Tracked,
     world::{DatabaseState, World, view_key},
@@ -131,6 +132,10 @@ impl SessionJudge {
     /// How instants are written now.
     pub fn rendering(&self) -> &Rendering {
         self.tracked.rendering()
+    }
+
+    fn is_mysql(&self) -> bool {
+        self.database.settings.engine != Engine::Postgres
     }
 
     /// The settings under which texts are analysed.
@@ -353,7 +358,10 @@ impl Judge for SessionJudge {
     }
 
     fn settings_read(&mut self, row: &[Option<&[u8]>]) -> bool {
-        let read = self.tracked.read(row);
+        let read = match self.is_mysql() {
+            true => mysql::settings::hold(row, &self.database.settings.database),
+            false => self.tracked.read(row),
+        };
         self.setting_changed_in_transaction = false;
         self.restamp();
         read
@@ -362,13 +370,19 @@ impl Judge for SessionJudge {
     fn completed(&mut self, judgement: &Judgement, index: usize) {
         let Some(part) = judgement.parts.get(index) else { return };
         self.setting_changed_in_transaction |= part.barrier.is_some();
+        if part.defines && self.is_mysql() {
+            // Definitions commit at once, whatever transaction is open.
+            self.database.note_definition();
+            self.catalog = Seen::Changed;
+        }
         match part.transaction {
+            _ if self.is_mysql() => {}
             TransactionChange::Begin if !self.defined => self.settle_inside(),
             // Back to a savepoint: what was defined since then is gone.
             TransactionChange::Savepoint if self.defined => self.inside.changed(),
             _ => {}
         }
-        if part.defines {
+        if part.defines && !self.is_mysql() {
             self.defined = true;
             self.inside.changed();
         }

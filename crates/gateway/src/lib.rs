@@ -30,6 +30,7 @@ mod world;
 
 pub use gateway::{Gateway, Parts, StartError};
 pub use metrics::Metrics;
+pub use mysql::upstream::Own as OwnMysql;
 pub use postgres::{
     own::{Own, OwnError},
     upstream::{ConnectError, Upstream},

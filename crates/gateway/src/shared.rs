@@ -19,6 +19,7 @@ use crate::{
     judge::{Cache, HashKey},
     log::LoopLog,
     metrics::Metrics,
+    mysql::Digests,
     registry::Registry,
     world::DatabaseState,
 };
@@ -75,6 +76,8 @@ pub struct Shared {
     pub registry: Arc<Registry>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Digests of MySQL clients' passwords that were proved.
+    pub digests: Digests,
     /// Client sockets that are open.
     pub clients: AtomicUsize,
     /// New clients are turned away; sessions end when they are idle.

@@ -1,5 +1,7 @@
 //! Prepared statements: the answer to COM_STMT_PREPARE and the values of COM_STMT_EXECUTE (MySQL Internals, "Prepared Statements").
 
+use bytes::{BufMut, BytesMut};
+
 use crate::{
     Malformed, Problem,
     column::kind,
@@ -39,6 +41,18 @@ impl Prepared {
         };
         reader.finish()?;
         Ok(prepared)
+    }
+
+    /// The payload.
+    pub fn encode(&self) -> BytesMut {
+        let mut out = BytesMut::new();
+        out.put_u8(0);
+        out.put_u32_le(self.statement);
+        out.put_u16_le(self.columns);
+        out.put_u16_le(self.parameters);
+        out.put_u8(0);
+        out.put_u16_le(self.warnings);
+        out
     }
 }
 
@@ -109,6 +123,7 @@ mod tests {
         let bytes = b"\0\x05\0\0\0\x02\0\x01\0\0\0\0";
         let prepared = Prepared { statement: 5, columns: 2, parameters: 1, warnings: 0 };
         assert_eq!(Prepared::decode(bytes), Ok(prepared));
+        assert_eq!(&prepared.encode()[..], bytes);
         assert!((0..bytes.len()).all(|cut| Prepared::decode(&bytes[..cut]).is_err()));
     }
 

@@ -183,6 +183,11 @@ impl Session {
             && self.transaction == Transaction::Idle
     }
 
+    /// Whether no reply is owed and nothing waits, whatever transaction is open.
+    pub fn is_quiet(&self) -> bool {
+        self.queue.is_empty() && matches!(self.mode, Mode::Ready)
+    }
+
     /// What it does now, and how many statements it has numbered.
     pub fn activity(&self) -> (Activity, u64) {
         let activity = if matches!(self.mode, Mode::Held(_)) {

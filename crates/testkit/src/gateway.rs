@@ -17,6 +17,7 @@ use tempfile::TempDir;
 use crate::{
     Error, Ran, Target,
     lifeline::{self, Lifeline, Signal},
+    mysql,
     postgres::{ADMIN, ADMIN_PASSWORD, Server},
     target,
 };
@@ -42,6 +43,7 @@ pub struct Setup {
     without_tls_line: bool,
     folders: Vec<String>,
     inside: Vec<String>,
+    speaks_mysql: bool,
 }
 
 impl Setup {
@@ -53,6 +55,20 @@ impl Setup {
              user = \"{user}\"\npassword = {{ env = \"{variable}\" }}\ntls = \"off\"\n"
         ));
         self.environment.push((variable, password.to_owned()));
+        self
+    }
+
+    /// A MySQL or MariaDB database behind the gateway, logged in to as the server's administrator. The gateway then listens for such clients.
+    pub fn mysql_database(mut self, name: &str, server: &mysql::Server, database: &str) -> Self {
+        let variable = format!("TEST_PASSWORD_{}", self.environment.len());
+        self.tables.push_str(&format!(
+            "\n[[database]]\nname = \"{name}\"\nengine = \"{}\"\naddress = \"127.0.0.1:{}\"\ndatabase = \"{database}\"\n\
+             user = \"{ADMIN}\"\npassword = {{ env = \"{variable}\" }}\ntls = \"require\"\n",
+            server.flavor().name(),
+            server.port(),
+        ));
+        self.environment.push((variable, ADMIN_PASSWORD.to_owned()));
+        self.speaks_mysql = true;
         self
     }
 
@@ -153,9 +169,13 @@ impl Setup {
     }
 
     fn text(&self, ports: Ports) -> String {
+        let mysql = match self.speaks_mysql {
+            true => format!("mysql = \"127.0.0.1:{}\"\n", ports.mysql),
+            false => String::new(),
+        };
         let tls = if self.without_tls_line { "" } else { "tls = \"off\"\n" };
         format!(
-            "data_dir = \"data\"\npolicies = \"policies\"\n{}\n[listen]\npostgres = \"127.0.0.1:{}\"\nmetrics = \"127.0.0.1:{}\"\n{tls}{}\n{}",
+            "data_dir = \"data\"\npolicies = \"policies\"\n{}\n[listen]\npostgres = \"127.0.0.1:{}\"\nmetrics = \"127.0.0.1:{}\"\n{mysql}{tls}{}\n{}",
             self.top, ports.postgres, ports.metrics, self.listen, self.tables
         )
     }
@@ -164,12 +184,13 @@ impl Setup {
 #[derive(Clone, Copy, Debug)]
 struct Ports {
     postgres: u16,
+    mysql: u16,
     metrics: u16,
 }
 
 impl Ports {
     fn free() -> Result<Self, Error> {
-        Ok(Self { postgres: lifeline::free_port()?, metrics: lifeline::free_port()? })
+        Ok(Self { postgres: lifeline::free_port()?, mysql: lifeline::free_port()?, metrics: lifeline::free_port()? })
     }
 }
 
@@ -255,6 +276,12 @@ impl Gateway {
     pub fn login(&self, account: &str, secret: &str, database: &str) -> Target {
         let (host, port) = ("127.0.0.1".to_owned(), self.ports.postgres);
         Target { host, port, user: account.to_owned(), password: secret.to_owned(), database: database.to_owned() }
+    }
+
+    /// A MySQL client's way to a database.
+    pub fn mysql_login(&self, flavor: mysql::Flavor, account: &str, secret: &str, database: &str) -> mysql::Login {
+        let (user, password, database) = (account.to_owned(), secret.to_owned(), database.to_owned());
+        mysql::Login { flavor, port: self.ports.mysql, user, password, database }
     }
 
     /// The folder of the configuration.

@@ -27,6 +27,7 @@ mod lifeline;
 mod target;
 
 pub mod gateway;
+pub mod mysql;
 pub mod postgres;
 pub mod proxy;
 pub mod wire;

@@ -142,26 +142,26 @@ impl Setup {
     }
 }
 
-/// Who a server runs as: Postgres refuses root.
+/// Who a server runs as: servers refuse root.
 #[derive(Clone, Copy, Debug)]
-struct Owner {
+pub(crate) struct Owner {
     root: bool,
 }
 
 impl Owner {
-    fn of(own: &Path) -> Result<Self, Error> {
+    pub(crate) fn of(own: &Path) -> Result<Self, Error> {
         let found = fs::metadata(own).map_err(Error::io("look at a folder"))?;
         Ok(Self { root: found.uid() == 0 })
     }
 
-    fn give(self, path: &Path) -> Result<(), Error> {
+    pub(crate) fn give(self, path: &Path) -> Result<(), Error> {
         if !self.root {
             return Ok(());
         }
         chown(path, Some(UNPRIVILEGED), Some(UNPRIVILEGED)).map_err(Error::io(format!("give away {}", path.display())))
     }
 
-    fn command(self, program: &Path) -> Command {
+    pub(crate) fn command(self, program: &Path) -> Command {
         if !self.root {
             return Command::new(program);
         }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use querygate_gateway::{Own, OwnError, TlsError, Upstream, client_config};
+use querygate_gateway::{Own, OwnError, OwnMysql, TlsError, Upstream, client_config};
 use querygate_policy::{Bound, Mode, Policy};
-use querygate_sql::catalog::{Catalog, CatalogError, POSTGRES_SNAPSHOT};
+use querygate_record::Engine;
+use querygate_sql::catalog::{Catalog, CatalogError, MYSQL_SNAPSHOT, POSTGRES_SNAPSHOT};
 
 use crate::{config::Database, serve::convert};
 
@@ -35,8 +36,21 @@ pub async fn catalog(own: &mut Own) -> Result<Arc<Catalog>, ServerError> {
     Ok(Arc::new(Catalog::from_json(json.as_bytes())?))
 }
 
+/// The definitions of a MySQL or MariaDB database.
+pub async fn mysql_catalog(database: &Database) -> Result<Arc<Catalog>, ServerError> {
+    let mut own = OwnMysql::connect(&upstream(database)?).await.map_err(OwnError::Connect)?;
+    let mut answers = Vec::new();
+    for question in MYSQL_SNAPSHOT {
+        answers.push(own.ask(question).await.map_err(OwnError::Refused)?);
+    }
+    Ok(Arc::new(Catalog::from_mysql(database.engine, &answers)?))
+}
+
 /// A policy bound to its database as it is now.
 pub async fn bound(database: &Database, policy: &Arc<Policy>) -> Result<Bound, ServerError> {
+    if database.engine != Engine::Postgres {
+        return Ok(bind(database, policy, &mysql_catalog(database).await?));
+    }
     let mut own = Own::connect(&upstream(database)?).await?;
     let catalog = catalog(&mut own).await?;
     Ok(bind(database, policy, &catalog))

@@ -119,12 +119,7 @@ fn read(mut table: Table<'_>, context: &Context<'_>, others: &[Database]) -> Opt
 }
 
 fn engine(value: &Value<'_>) -> Option<Engine> {
-    let engine =
-        value.one_of(&[("postgres", Engine::Postgres), ("mysql", Engine::Mysql), ("mariadb", Engine::Mariadb)])?;
-    if engine != Engine::Postgres {
-        value.error("MySQL and MariaDB are not built in this version", "take this [[database]] out");
-    }
-    Some(engine)
+    value.one_of(&[("postgres", Engine::Postgres), ("mysql", Engine::Mysql), ("mariadb", Engine::Mariadb)])
 }
 
 /// `"verify-full"`, `"require"`, `"off"`, or `{ mode = "verify-full", authorities = "ca.crt" }`.

@@ -14,6 +14,8 @@ pub const DEFAULT_CONNECTIONS: u64 = 1_000;
 pub struct Listen {
     /// Postgres clients.
     pub postgres: Option<SocketAddr>,
+    /// MySQL and MariaDB clients.
+    pub mysql: Option<SocketAddr>,
     /// Metrics and health.
     pub metrics: Option<SocketAddr>,
     /// How clients' connections are encrypted.
@@ -42,9 +44,7 @@ pub enum ListenTls {
 
 pub(super) fn read(mut table: Table<'_>, context: &Context<'_>) -> Option<Listen> {
     let postgres = table.value("postgres");
-    if let Some(mysql) = table.value("mysql") {
-        mysql.error("MySQL is not built in this version", "take `listen.mysql` out");
-    }
+    let mysql = table.value("mysql");
     if let Some(console) = table.value("console") {
         console.error(
             "the web console is not built in this version",
@@ -59,17 +59,20 @@ pub(super) fn read(mut table: Table<'_>, context: &Context<'_>) -> Option<Listen
     let danger = table.boolean("danger_plaintext").unwrap_or(false);
     let listen = Listen {
         postgres: postgres.as_ref().and_then(socket),
+        mysql: mysql.as_ref().and_then(socket),
         metrics: table.value("metrics").as_ref().and_then(socket),
         tls,
         connections: table.integer("connections", 1..=1_000_000).unwrap_or(DEFAULT_CONNECTIONS),
         drain: table.duration("drain").unwrap_or(DEFAULT_DRAIN),
     };
-    if postgres.is_none() {
-        table.error("nothing to listen on", "add `listen.postgres = \"127.0.0.1:6432\"`");
+    if postgres.is_none() && mysql.is_none() {
+        table.error("nothing to listen on", "add `listen.postgres = \"127.0.0.1:6432\"` or `listen.mysql`");
     }
-    if listen.tls == ListenTls::Off && !danger && listen.postgres.is_some_and(|a| !a.ip().is_loopback()) {
-        let message = "passwords and data would cross the network unencrypted";
-        postgres.iter().for_each(|v| v.error(message, "set `listen.tls`, or add `danger_plaintext = true` beside it"));
+    for (value, address) in [(&postgres, listen.postgres), (&mysql, listen.mysql)] {
+        if listen.tls == ListenTls::Off && !danger && address.is_some_and(|a| !a.ip().is_loopback()) {
+            let message = "passwords and data would cross the network unencrypted";
+            value.iter().for_each(|v| v.error(message, "set `listen.tls`, or add `danger_plaintext = true` beside it"));
+        }
     }
     table.finish();
     Some(listen)

@@ -120,8 +120,6 @@ fn masks_are_given_up_only_in_observe_mode() {
 fn what_is_not_built_is_refused_by_name() {
     let vault = refused(&with("{ env = \"SHOP_PASSWORD\" }", "{ vault = \"kv/shop\" }"));
     assert!(vault.starts_with("secrets from a vault are not built"), "{vault}");
-    let mysql = refused(&with("engine          = \"postgres\"", "engine = \"mysql\""));
-    assert!(mysql.starts_with("MySQL and MariaDB are not built"), "{mysql}");
     let console = refused(&with("[listen]", "[listen]\nconsole = \"127.0.0.1:8080\""));
     assert!(console.starts_with("the web console is not built"), "{console}");
     let oidc = refused(&format!("{SAMPLE}\n[oidc]\nissuer = 'https://idp.example.com'\n"));

@@ -19,7 +19,7 @@ pub fn gateway(config: &Config) -> Result<gateway::Config, Failure> {
     let catalog_interval = config.databases.iter().map(|d| d.catalog_refresh).min().unwrap_or(Duration::from_secs(2));
     Ok(gateway::Config {
         postgres: config.listen.postgres,
-        mysql: None,
+        mysql: config.listen.mysql,
         tls: client_tls(config)?,
         databases: config.databases.iter().map(database).collect(),
         loops,

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use querygate_gateway::{ConnectError, Own, OwnError};
 use querygate_policy::{Bound, Policy};
+use querygate_record::Engine;
 
 use super::{Finding, login};
 use crate::{
@@ -21,6 +22,11 @@ pub(super) async fn check(database: &Database, policy: Option<&Arc<Policy>>) -> 
 }
 
 async fn look(database: &Database, policy: Option<&Arc<Policy>>) -> Result<Vec<Finding>, ServerError> {
+    if database.engine != Engine::Postgres {
+        let catalog = server::mysql_catalog(database).await?;
+        let bound = policy.map(|policy| server::bind(database, policy, &catalog));
+        return Ok(bound.iter().flat_map(|bound| policy_and_tables(database, bound)).collect());
+    }
     let upstream = server::upstream(database)?;
     let mut own = Own::connect(&upstream).await?;
     let catalog = server::catalog(&mut own).await?;

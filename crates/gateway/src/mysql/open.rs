@@ -1,0 +1,148 @@
+//! From a proved identity to a session: which database, a server connection, the first OK.
+
+use std::sync::{Arc, atomic::Ordering};
+
+use querygate_mysql::{
+    capability::{self as can},
+    response::{OK, Success},
+};
+use querygate_policy::Limits;
+use querygate_record::{Engine, Event, Origin};
+use tokio::sync::mpsc;
+
+use super::{
+    handshake::{self, LoggedIn},
+    upstream::{self, PASSED},
+    wire::Mysql,
+};
+use crate::{
+    driver::{Driver, Start},
+    duplex::{Duplex, Side},
+    judge::{SessionJudge, Subject},
+    log::now_ns,
+    registry::{MAILBOX_MAX, SessionInfo},
+    shared::LoopParts,
+    world::{DatabaseState, Place, World},
+};
+
+/// Why a known principal gets no session: SQLSTATE and words.
+type Refusal = (&'static str, String);
+
+/// Opens a session for a client that has logged in, and drives it to its end.
+pub async fn open(parts: LoopParts, mut client: LoggedIn) {
+    let prepared = prepare(&parts, &client).await;
+    let engine = prepared.as_ref().map_or(Engine::Mysql, |p| p.database.settings.engine);
+    let mut facts = handshake::session_facts(&client.login, engine, client.address, client.link.stream.is_tls());
+    facts.principal = (*client.principal).clone();
+    facts.refused = prepared.as_ref().err().map(|(_, words)| words.clone());
+    parts.log.push(Some(client.session), 0, Origin::Client, Event::SessionOpened(Box::new(facts)), now_ns());
+    match prepared {
+        Ok(prepared) => run(parts, client, prepared).await,
+        Err((code, words)) => {
+            parts.shared.metrics.refused_logins.inc();
+            // The client is told, or gone.
+            let _ = handshake::refuse(&mut client.link, code, &words).await;
+        }
+    }
+}
+
+/// What a session needs besides its client.
+struct Prepared {
+    database: Arc<DatabaseState>,
+    place: Place,
+    world: Arc<World>,
+    limits: Limits,
+}
+
+async fn prepare(parts: &LoopParts, client: &LoggedIn) -> Result<Prepared, Refusal> {
+    if parts.shared.draining.load(Ordering::Relaxed) {
+        return Err(("57P03", "the gateway is stopping".to_owned()));
+    }
+    let Some(name) = &client.login.database else {
+        return Err(("3D000", "name a database when you connect: the gateway opens one for each session".to_owned()));
+    };
+    // A database that doesn't exist and one that does not open to this principal look alike.
+    let unknown = || ("3D000", format!("Unknown database '{name}'"));
+    let database = parts.shared.databases.get(name.as_str()).ok_or_else(unknown)?.clone();
+    let policy = database.policy.load_full().ok_or_else(unknown)?;
+    if database.settings.engine == Engine::Postgres || !policy.may_connect(&client.principal) {
+        return Err(unknown());
+    }
+    let place = database
+        .enter()
+        .ok_or_else(|| ("53300", format!("too many connections to database '{name}' through the gateway")))?;
+    let unreadable = "the gateway can't read the database's catalog; the database server may be away, try again later";
+    let world = database.present_world().await.ok_or_else(|| ("08006", unreadable.to_owned()))?;
+    let settings = &database.settings;
+    let own = Limits {
+        statement: Some(settings.statement_max as u64),
+        statement_timeout: settings.statement_timeout,
+        idle_in_transaction: settings.idle_in_transaction,
+        ..Limits::default()
+    };
+    let limits = own.smallest(&policy.limits(&client.principal));
+    Ok(Prepared { database, place, world, limits })
+}
+
+async fn run(parts: LoopParts, mut client: LoggedIn, prepared: Prepared) {
+    let Prepared { database, place, world, limits } = prepared;
+    let wishes = client.login.capabilities & PASSED;
+    let connected = match upstream::connect(&database.upstream, wishes, &limits).await {
+        Ok(connected) => connected,
+        Err(error) => {
+            tracing::warn!(database = %database.settings.name, %error, "no server connection for a session");
+            let (code, words) = error.for_client();
+            let closed = Event::SessionClosed { reason: error.to_string() };
+            parts.log.push(Some(client.session), 0, Origin::Gateway, closed, now_ns());
+            // The client is told, or gone.
+            let _ = handshake::refuse(&mut client.link, code, &words).await;
+            return;
+        }
+    };
+    let welcome = Success { status: can::status::AUTOCOMMIT, ..Success::default() };
+    if client.link.write(&welcome.encode(OK)).await.is_err() {
+        return;
+    }
+    let (post, mailbox) = mpsc::channel(MAILBOX_MAX);
+    let info = SessionInfo {
+        id: client.session,
+        principal: client.principal.clone(),
+        database: database.settings.name.clone(),
+        client: client.address.to_string(),
+        application: handshake::application(&client.login),
+        engine: database.settings.engine,
+        started_ns: now_ns(),
+        live: Arc::default(),
+    };
+    let live = info.live.clone();
+    let entered = parts.shared.registry.enter(info, post.clone());
+    let statement_max = limits.statement.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+    let judge = SessionJudge::new(Subject {
+        database: database.clone(),
+        principal: client.principal.clone(),
+        world,
+        cache: parts.cache.clone(),
+        hash_key: parts.shared.hash_key.clone(),
+        metrics: parts.shared.metrics.clone(),
+        statement_max,
+    });
+    let start = Start {
+        wire: Mysql::new(wishes, connected.number),
+        io: Duplex {
+            client: Side::new(client.link.stream, client.link.buffer),
+            server: Side::new(connected.link.stream, connected.link.buffer),
+        },
+        judge,
+        id: client.session,
+        principal: client.principal,
+        database,
+        mailbox: (post, mailbox),
+        live,
+        statement_max,
+    };
+    parts.shared.metrics.sessions.inc();
+    let end = Driver::new(&parts, start).run().await;
+    parts.shared.metrics.sessions.dec();
+    tracing::debug!(session = %client.session, reason = end.reason, "a session ended");
+    drop((entered, place));
+}

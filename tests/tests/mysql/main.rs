@@ -1,0 +1,11 @@
+//! MySQL and MariaDB, with the servers and the command lines of both.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test says what went wrong by failing"
+)]
+
+mod shop;
+mod text;

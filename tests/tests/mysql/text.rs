@@ -1,0 +1,190 @@
+//! Texts through the command lines.
+
+use crate::shop::{BOTH, SECRET, Shop, shop};
+
+/// The errors alone: MariaDB's command line repeats the statement before each.
+fn errors(stderr: &str) -> String {
+    stderr.lines().filter(|line| line.starts_with("ERROR")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_client_reads_through_the_gateway_and_masked_columns_come_masked() {
+    for flavor in BOTH {
+        let shown = shop(flavor).shown("SELECT * FROM customers ORDER BY id; SELECT 1 + 1 AS two;");
+        let rows: Vec<Vec<&str>> = shown.lines().map(|line| line.split('\t').collect()).collect();
+        assert_eq!(
+            rows[1],
+            [
+                "1",
+                "Ada",
+                "a***@e***.com",
+                "*******1120",
+                "1985-01-01",
+                "0.00",
+                "0",
+                "1970-01-01 00:00:00",
+                "new",
+                "",
+                "gold"
+            ],
+            "{flavor:?}"
+        );
+        assert_eq!(rows[2][..5], ["2", "Bob", "NULL", "*******9999", "1990-01-01"]);
+        assert_eq!(rows[4], ["2"]);
+    }
+}
+
+#[test]
+fn attacks_on_masked_columns_are_refused_with_the_number_of_their_kind_and_leave_the_session_open() {
+    for flavor in BOTH {
+        let shop = shop(flavor);
+        for attack in [
+            "SELECT id FROM customers WHERE ssn LIKE '0%'",
+            "SELECT id FROM customers ORDER BY ssn",
+            "SELECT MIN(ssn) FROM customers",
+            "SELECT 'a' UNION SELECT ssn FROM customers",
+            "SELECT id /*!, ssn */ FROM customers",
+            "SELECT id /*M!, ssn */ FROM customers",
+            "SET sql_mode = 'ANSI_QUOTES'",
+            "PREPARE p FROM 'SELECT ssn FROM customers'",
+            "SET @a = (SELECT ssn FROM customers LIMIT 1)",
+            "SELECT EXTRACTVALUE(1, CONCAT(0x7e, (SELECT ssn FROM customers LIMIT 1)))",
+            "INSERT INTO pad SELECT id + 10, ssn FROM customers",
+            "EXPLAIN SELECT id FROM customers WHERE ssn = '078-05-1120'",
+            "CHECKSUM TABLE customers",
+            "SHOW WARNINGS",
+            "SELECT * FROM mysql.user",
+            "USE mysql",
+            "LOAD DATA LOCAL INFILE '/etc/passwd' INTO TABLE pad",
+            "SELECT LOAD_FILE('/etc/passwd')",
+            "SELECT 1 INTO OUTFILE '/tmp/querygate-outfile'",
+        ] {
+            let said =
+                shop.agent().with(&["--batch", "--force"], &format!("{attack};\nSELECT 'still here';\n")).unwrap();
+            let known = ["ERROR 1235", "ERROR 1227", "ERROR 1049"].iter().any(|number| said.stderr.contains(number));
+            assert!(known, "{flavor:?} {attack}: {}{}", said.stdout, said.stderr);
+            assert!(said.stdout.contains("still here"), "{flavor:?} {attack}: {}", said.stderr);
+            assert!(!said.stdout.contains("078-05") && !errors(&said.stderr).contains("078-05"), "{attack}");
+        }
+        assert!(shop.refused("SELECT nothing FROM pad").contains("ERROR 1054"));
+        assert!(shop.refused("SELECT * FROM nowhere").contains("ERROR 1146"));
+    }
+}
+
+#[test]
+fn a_view_shows_what_its_tables_show() {
+    for flavor in BOTH {
+        assert_eq!(shop(flavor).shown("SELECT mail FROM contacts WHERE id = 1"), "mail\na***@e***.com\n");
+    }
+}
+
+#[test]
+fn who_sees_in_clear_sees_what_the_server_says() {
+    for flavor in BOTH {
+        let shop = shop(flavor);
+        let script = "SELECT * FROM customers ORDER BY ssn; SELECT COUNT(*), MAX(ssn) FROM customers; SHOW TABLES; DESCRIBE orders; \
+            SELECT c.full_name, SUM(o.total) FROM customers c LEFT JOIN orders o ON o.customer_id = c.id GROUP BY c.id; SHOW CREATE TABLE pad;";
+        let (through, direct) =
+            (shop.dba().run(script).unwrap(), shop.server.admin(&shop.database).run(script).unwrap());
+        assert_eq!(
+            through.ok().unwrap().stdout.replace("Tables_in_shop\n", ""),
+            direct.ok().unwrap().stdout.replace("Tables_in_shop\n", "")
+        );
+    }
+}
+
+#[test]
+fn changes_and_transactions_are_the_servers_own() {
+    for flavor in BOTH {
+        let shop = shop(flavor);
+        let script = "BEGIN; INSERT INTO pad VALUES (50, 'x'); UPDATE pad SET txt = 'y' WHERE id = 50; SELECT txt FROM pad WHERE id = 50; ROLLBACK; \
+            SELECT COUNT(*) AS n FROM pad WHERE id = 50;";
+        assert_eq!(shop.shown(script), "txt\ny\nn\n0\n");
+        let said = shop.refused("INSERT INTO pad VALUES (1, 'again')");
+        assert!(said.contains("ERROR 1062"), "{said}");
+    }
+}
+
+#[test]
+fn an_error_of_a_statement_that_touches_masked_columns_keeps_its_values_to_itself() {
+    for flavor in BOTH {
+        let shop = shop(flavor);
+        let said = shop.refused("INSERT INTO customers (id, full_name) VALUES (1, 'again')");
+        let said = errors(&said);
+        assert!(said.contains("ERROR 1062") && !said.contains("again") && !said.contains("PRIMARY"), "{said}");
+    }
+}
+
+#[test]
+fn a_statement_that_needs_approval_waits_in_silence_and_runs_once() {
+    for flavor in BOTH {
+        let shop = Shop::open(flavor);
+        let waiting = std::thread::spawn({
+            let agent = shop.agent();
+            move || agent.run("UPDATE pad SET txt = CONCAT(txt, '!'); SELECT ROW_COUNT() AS n;").unwrap()
+        });
+        let id = shop.asked();
+        assert_eq!(shop.decide("approve", &id).code, Some(0));
+        let ran = waiting.join().unwrap().ok().unwrap();
+        assert_eq!(ran.stdout, "n\n2\n");
+        let denied = std::thread::spawn({
+            let agent = shop.agent();
+            move || agent.run("DELETE FROM pad").unwrap()
+        });
+        let id = shop.asked();
+        assert_eq!(shop.decide("deny", &id).code, Some(0));
+        let said = denied.join().unwrap().stderr;
+        assert!(said.contains("ERROR 1227") && said.contains("so be it"), "{said}");
+        assert_eq!(shop.shown("SELECT txt FROM pad ORDER BY id"), "txt\none!\ntwo!\n");
+    }
+}
+
+#[test]
+fn every_statement_is_in_the_log_with_its_begin_and_its_end_and_no_value_of_a_masked_column() {
+    for flavor in BOTH {
+        let shop = Shop::open(flavor);
+        shop.shown("SELECT ssn FROM customers WHERE id = 1");
+        shop.refused("SELECT id FROM customers WHERE ssn = '078-05-1120'");
+        let log = shop.log();
+        assert!(log.contains("SELECT ssn FROM customers WHERE id = 1"), "{log}");
+        assert!(log.contains("customers.ssn={ keep_last = 4 }"), "{log}");
+        assert!(log.contains("\"engine\":\"") && log.contains(flavor.name()), "{log}");
+        assert!(log.contains("<hash:") && !log.contains("078-05-1120"), "{log}");
+    }
+}
+
+#[test]
+fn nobody_logs_in_without_the_secret_and_an_unknown_database_looks_like_a_closed_one() {
+    for flavor in BOTH {
+        let shop = shop(flavor);
+        let stranger = shop.gateway.mysql_login(flavor, "agent", "a wrong secret", "shop").run("SELECT 1").unwrap();
+        assert!(stranger.stderr.contains("ERROR 1045"), "{}", stranger.stderr);
+        let nobody = shop.gateway.mysql_login(flavor, "nobody", SECRET, "shop").run("SELECT 1").unwrap();
+        assert!(nobody.stderr.contains("ERROR 1045"), "{}", nobody.stderr);
+        let elsewhere = shop.gateway.mysql_login(flavor, "agent", SECRET, "mysql").run("SELECT 1").unwrap();
+        assert!(elsewhere.stderr.contains("ERROR 1049"), "{}", elsewhere.stderr);
+        // The second time the digest that the first one proved is enough.
+        for _ in 0..2 {
+            assert_eq!(shop.shown("SELECT 1 AS one"), "one\n1\n");
+        }
+    }
+}
+
+#[test]
+fn what_is_defined_is_known_at_once() {
+    for flavor in BOTH {
+        let shop = Shop::open(flavor);
+        let waiting = std::thread::spawn({
+            let agent = shop.agent();
+            move || {
+                agent
+                    .run("CREATE TABLE made (a INT); INSERT INTO made VALUES (1); SELECT a FROM made; USE shop;")
+                    .unwrap()
+            }
+        });
+        let id = shop.asked();
+        shop.decide("approve", &id).ok().unwrap();
+        let ran = waiting.join().unwrap();
+        assert_eq!(ran.stdout, "a\n1\n", "{}", ran.stderr);
+    }
+}
