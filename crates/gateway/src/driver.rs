@@ -44,6 +44,8 @@ pub trait Wire: Sized + 'static {
     fn has_client_frame(driver: &Driver<Self>) -> bool;
     /// Puts the client's message before the server, with another text where there is one.
     fn forward(driver: &mut Driver<Self>, frame: &[u8], text: Option<&str>);
+    /// Presents the statements of a text one by one, in place of the client's message.
+    fn present_apart(driver: &mut Driver<Self>, texts: &[Box<str>]);
     /// Puts a message of the gateway's own before the server.
     fn inject(driver: &mut Driver<Self>, message: &Injected);
     /// Tells the client.
@@ -287,6 +289,7 @@ impl<W: Wire> Driver<W> {
                 Action::Log { number, entry, durable } => self.write_log(number, entry, durable),
                 Action::Forward => W::forward(self, frame, None),
                 Action::ForwardText(text) => W::forward(self, frame, Some(&text)),
+                Action::Apart(texts) => W::present_apart(self, &texts),
                 Action::Inject(message) => W::inject(self, &message),
                 Action::Tell(reply) => W::tell(self, &reply),
                 Action::Ask(request) => self.ask(*request),

@@ -17,7 +17,7 @@ use crate::{
     inside::{Holds, Inside, Job, is_control},
     metrics::Metrics,
     mysql,
-    refusals::{Unread, apart, pinned_setting, unmaskable_copy, unreadable},
+    refusals::{Unread, apart, pieces, pinned_setting, unmaskable_copy, unreadable},
     settings::Tracked,
     world::{DatabaseState, World, view_key},
 };
@@ -224,6 +224,7 @@ impl SessionJudge {
             changes: all.as_ref().is_some_and(|a| a.changes),
             facts: Arc::new(facts),
             facts_id: OnceLock::new(),
+            apart: None,
             rewritten: self.tracked.application_name(text, &statements, &self.principal).map(Arc::from),
             parts: together.iter().map(|(s, d)| part(s, d)).collect(),
             hashed_parameters: either(hashed),
@@ -238,6 +239,7 @@ impl SessionJudge {
             judgement.facts = Arc::new(facts);
             judgement.refusal = Some(refusal);
         }
+        judgement.apart = pieces(&judgement, &statements).filter(|_| !self.is_mysql());
         self.metrics.judged(started.elapsed());
         judgement
     }

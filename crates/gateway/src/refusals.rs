@@ -6,8 +6,9 @@ use std::{
 };
 
 use querygate_policy::{Refusal, RefusalKind};
-use querygate_record::{CopyDirection, CopyFormat, Effect, Facts, Verdict};
+use querygate_record::{Barrier, CopyDirection, CopyFormat, Effect, Facts, Verdict};
 use querygate_session::{Judgement, Part};
+use querygate_sql::statement::Statement;
 
 /// Why the catalog decides nothing now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,10 +59,26 @@ pub fn unreadable(text: &str, stamp: u128, why: Unread) -> Arc<Judgement> {
         changes: false,
         facts: Arc::new(facts),
         facts_id: OnceLock::new(),
+        apart: None,
         rewritten: None,
         parts: Vec::new(),
         hashed_parameters: Arc::default(),
     })
+}
+
+/// The statements of a text that can't be judged as a whole, because one of them decides what later ones mean.
+pub fn pieces(judgement: &Judgement, statements: &[Statement]) -> Option<Arc<[Box<str>]>> {
+    use RefusalKind as K;
+    let unknown = |kind| matches!(kind, K::NotAnalysable | K::UnknownTable | K::UnknownColumn | K::UnknownFunction);
+    let decides = |part: &Part| part.defines || part.barrier == Barrier::Unknown;
+    // The client sends the data only when it is asked for, which is behind what the gateway would have to present.
+    let reads = |part: &Part| part.copy.as_ref().is_some_and(|copy| copy.direction == CopyDirection::FromStdin);
+    let (_, earlier) = judgement.parts.split_last()?;
+    let refused = judgement.verdict == Verdict::Block && judgement.refusal.as_ref().is_some_and(|r| unknown(r.kind));
+    if !refused || !earlier.iter().any(decides) || judgement.parts.iter().any(reads) {
+        return None;
+    }
+    statements.iter().map(|s| judgement.text.get(s.range.clone()).map(Into::into)).collect()
 }
 
 /// A COPY whose rows can't be told apart or rewritten.

@@ -95,6 +95,10 @@ impl Session {
                 return self.answer_query(report, now_ns, out);
             }
         };
+        if let Some(texts) = judgement.apart.clone().filter(|_| approved.is_none()) {
+            out.push(Action::Apart(texts));
+            return Step::Taken;
+        }
         if let Some(report) = refuse::report(&judgement) {
             self.log_refused(&judgement, approved, &report, now_ns, out);
             return self.answer_query(report, now_ns, out);

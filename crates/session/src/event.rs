@@ -232,6 +232,9 @@ pub enum Action {
     Forward,
     /// Send it with another text.
     ForwardText(Arc<str>),
+    /// Present these texts in place of the client's message, each prepared, bound, described and executed, and one Sync after the last. The client
+    /// gets of the replies what it would of a text of several statements.
+    Apart(Arc<[Box<str>]>),
     /// Send a message of the gateway's own.
     Inject(Injected),
     /// Tell the client.

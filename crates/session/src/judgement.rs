@@ -35,6 +35,8 @@ pub struct Judgement {
     pub facts: Arc<Facts>,
     /// The digest of `facts`, once the log has computed it.
     pub facts_id: OnceLock<Digest>,
+    /// Its statements, where it is refused because one of them decides what later ones mean: they are taken one by one, still together.
+    pub apart: Option<Arc<[Box<str>]>>,
     /// Sent in place of the text.
     pub rewritten: Option<Arc<str>>,
     /// Its statements in order; none for an empty text.

@@ -2,10 +2,12 @@
 
 use querygate_testkit::{
     Error,
-    wire::{Frame, RawClient, message, query},
+    wire::{Frame, RawClient, message},
 };
 
 use crate::stage::{POLICY, Stage, code, extended, rows, words};
+
+mod texts;
 
 /// Everybody may define things.
 const RULES: &str = "
@@ -440,20 +442,5 @@ fn reading_the_catalog_in_a_transaction_is_logged_as_the_gateways_own() -> Resul
         assert_eq!(rows.len(), 1, "{what}");
         assert_eq!((&rows[0]["origin"], &rows[0]["status"]), (&"gateway".into(), &"ok".into()), "{}", rows[0]);
     }
-    Ok(())
-}
-
-#[test]
-fn a_text_of_several_statements_is_not_judged_by_what_it_changes() -> Result<(), Error> {
-    let stage = stage()?;
-    let mut agent = stage.client("agent")?;
-    all(&mut agent, &["CREATE TABLE notes (id int, ssn text)"])?;
-    let text = "ALTER TABLE notes RENAME TO aside; ALTER TABLE customers RENAME TO notes; SELECT count(*) FROM notes WHERE ssn = '900-00-0001'";
-    refused(&mut agent, text)?;
-    let mut batch = extended("ALTER TABLE notes RENAME TO aside", &[]);
-    batch.truncate(batch.len() - message(b'S', b"").len());
-    batch.extend(query(text));
-    agent.send(&batch)?;
-    assert_ne!(code(&agent.read_until(b'Z')?), "");
     Ok(())
 }

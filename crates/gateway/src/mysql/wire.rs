@@ -163,6 +163,12 @@ impl Driver<Mysql> {
     }
 }
 
+/// The judge asks nothing of the kind for MySQL.
+fn impossible(driver: &mut Driver<Mysql>) {
+    let words = "the gateway asked itself something that MySQL can't answer; the session is ended".to_owned();
+    driver.end = Some(End { status: "ended", reason: words.clone(), farewell: Some(("XX000", words)) });
+}
+
 impl Wire for Mysql {
     fn client_frames(driver: &mut Driver<Mysql>) -> bool {
         driver.client_packets()
@@ -194,6 +200,10 @@ impl Wire for Mysql {
         driver.tell_server(payload);
     }
 
+    fn present_apart(driver: &mut Driver<Mysql>, _: &[Box<str>]) {
+        impossible(driver);
+    }
+
     fn inject(driver: &mut Driver<Mysql>, message: &Injected) {
         match message {
             Injected::ReadSettings => {
@@ -209,11 +219,7 @@ impl Wire for Mysql {
             Injected::Sync => driver.wire.owed.push_back(Owed::Ready),
             Injected::Flush => {}
             Injected::Poison => driver.wire.owed.push_back(Owed::Poisoned),
-            Injected::AskCatalog(_) | Injected::Probe(_) => {
-                let words =
-                    "the gateway asked itself something that MySQL can't answer; the session is ended".to_owned();
-                driver.end = Some(End { status: "ended", reason: words.clone(), farewell: Some(("XX000", words)) });
-            }
+            Injected::AskCatalog(_) | Injected::Probe(_) => impossible(driver),
         }
     }
 

@@ -193,6 +193,11 @@ impl Driver<Postgres> {
         let mut input = std::mem::take(&mut self.io.client.input);
         self.act(input.get(..length).unwrap_or_default());
         input.advance(length.min(input.len()));
+        if !self.wire.instead.is_empty() {
+            let mut instead = std::mem::take(&mut self.wire.instead);
+            instead.unsplit(input);
+            input = instead;
+        }
         self.io.client.input = input;
         true
     }

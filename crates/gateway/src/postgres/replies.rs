@@ -110,6 +110,28 @@ fn own_bind() -> frontend::Bind<'static> {
     frontend::Bind { portal: OWN, statement: OWN, formats: Vec::new(), values: Vec::new(), result_formats: Vec::new() }
 }
 
+/// The messages that run statements one by one and together.
+pub fn apart(out: &mut BytesMut, texts: &[Box<str>]) {
+    use frontend::encode as e;
+    let bind = frontend::Bind {
+        portal: "",
+        statement: "",
+        formats: Vec::new(),
+        values: Vec::new(),
+        result_formats: Vec::new(),
+    };
+    for text in texts {
+        let written = e::parse(out, &Parse { name: "", text, types: Vec::new() })
+            .and_then(|()| e::bind(out, &bind))
+            .and_then(|()| e::describe(out, Target::Portal, ""))
+            .and_then(|()| e::execute(out, "", 0));
+        if let Err(error) = written {
+            tracing::error!(%error, "a statement of a text can't be written");
+        }
+    }
+    e::sync(out);
+}
+
 /// Forwards a Query or Parse with another text.
 pub fn forward_text(out: &mut BytesMut, frame: &[u8], text: &str) {
     let kind = frame.first().copied().unwrap_or_default();

@@ -271,10 +271,19 @@ impl Driver<Postgres> {
                 };
                 encode::error(&mut self.io.client.output, &report);
             }
-            _ if self.ends_session() => {}
+            _ if self.ends_session() || self.is_left_out(bytes) => {}
             _ => self.io.client.output.extend_from_slice(bytes),
         }
         self.act(&[]);
+    }
+
+    /// Whether a message is none that the client expects, because it sent the statements as one text.
+    fn is_left_out(&mut self, bytes: &[u8]) -> bool {
+        let kind = bytes.first().copied().unwrap_or_default();
+        let prepares = matches!(kind, kind::PARSE_COMPLETE | kind::BIND_COMPLETE | kind::NO_DATA);
+        let left_out = self.wire.plain_replies && prepares;
+        self.wire.plain_replies &= kind != kind::READY_FOR_QUERY;
+        left_out
     }
 
     /// Whether the message that was just judged ends the session: then it must not pass.

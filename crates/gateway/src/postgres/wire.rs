@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 
+use bytes::BytesMut;
 use querygate_postgres::startup::CancelKey;
 use querygate_session::{ClientReply, Injected};
 
@@ -21,6 +22,10 @@ pub struct Postgres {
     pub pass_client: usize,
     /// Bytes of a server message that go through unread.
     pub pass_server: usize,
+    /// Messages to be presented in place of the client's.
+    pub instead: BytesMut,
+    /// Until ReadyForQuery the client gets the replies of a text of several statements.
+    pub plain_replies: bool,
     /// How the rows of the COPY that answers now are written.
     pub copy_rows: Option<CopyRows>,
 }
@@ -43,6 +48,11 @@ impl Wire for Postgres {
             Some(text) => replies::forward_text(&mut driver.io.server.output, frame, text),
             None => driver.io.server.output.extend_from_slice(frame),
         }
+    }
+
+    fn present_apart(driver: &mut Driver<Postgres>, texts: &[Box<str>]) {
+        replies::apart(&mut driver.wire.instead, texts);
+        driver.wire.plain_replies = true;
     }
 
     fn inject(driver: &mut Driver<Postgres>, message: &Injected) {

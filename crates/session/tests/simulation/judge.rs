@@ -103,6 +103,7 @@ impl Scripted {
             changes: false,
             facts: Arc::new(Facts::default()),
             facts_id: OnceLock::new(),
+            apart: None,
             rewritten: None,
             parts,
             hashed_parameters: Arc::default(),

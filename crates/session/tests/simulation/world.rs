@@ -235,6 +235,7 @@ impl World {
                     self.logged.push((number, entry));
                 }
                 Action::Forward => self.send(message.clone().expect("a message to forward")),
+                Action::Apart(_) => unreachable!("nothing is taken apart"),
                 Action::ForwardText(_) => unreachable!("nothing is rewritten"),
                 Action::Inject(injected) => own(injected).into_iter().for_each(|m| self.send(m)),
                 Action::Tell(reply) => self.tell(reply),
