@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use crate::{
     commands::{
         self, AccountCommand, ApprovalsCommand, ExplainArguments, Failure, LogCommand, PolicyCommand, SessionCommand,
+        SuggestArguments,
     },
     demo,
 };
@@ -63,6 +64,8 @@ enum Command {
     /// Make and change service accounts.
     #[command(subcommand)]
     Account(AccountCommand),
+    /// Say which columns seem to hold personal data, and propose a policy that masks them.
+    Suggest(SuggestArguments),
     /// Walk through the main job on a throw-away Postgres; `cargo xtask demo` prepares what it needs.
     Demo {
         /// Leave it running afterwards, until Ctrl-C.
@@ -86,6 +89,7 @@ impl Cli {
             Command::Log(command) => commands::log(config, &command),
             Command::Approvals(command) => commands::approvals(config, command),
             Command::Account(command) => commands::account(config, command),
+            Command::Suggest(arguments) => commands::suggest(config, &arguments),
             Command::Demo { keep } => demo::demo(keep),
         };
         match result {

@@ -13,6 +13,7 @@ mod serve;
 mod server;
 mod session;
 mod status;
+mod suggest;
 mod words;
 
 use std::{fmt::Display, io::IsTerminal};
@@ -29,6 +30,7 @@ pub use policy::{PolicyCommand, policy};
 pub use serve::serve;
 pub use session::{SessionCommand, session};
 pub use status::{reload, status};
+pub use suggest::{SuggestArguments, suggest};
 
 /// Why a command ends without success.
 #[derive(Debug)]

@@ -1,0 +1,20 @@
+-- A clinic with its staff, written from memory of OpenMRS's and a personnel system's schemas.
+CREATE TABLE person (person_id serial PRIMARY KEY, gender varchar(50), birthdate date, birthdate_estimated boolean, dead boolean, death_date timestamp, cause_of_death int, creator int, date_created timestamp, uuid char(38));
+CREATE TABLE person_name (person_name_id serial PRIMARY KEY, preferred boolean, person_id int, prefix varchar(50), given_name varchar(50), middle_name varchar(50), family_name_prefix varchar(50), family_name varchar(50), family_name2 varchar(50), degree varchar(50), voided boolean);
+CREATE TABLE person_address (person_address_id serial PRIMARY KEY, person_id int, address1 varchar(255), address2 varchar(255), city_village varchar(255), state_province varchar(255), postal_code varchar(50), country varchar(50), latitude varchar(50), longitude varchar(50), county_district varchar(255), start_date timestamp);
+CREATE TABLE patient_identifier (patient_identifier_id serial PRIMARY KEY, patient_id int, identifier varchar(50), identifier_type int, preferred boolean, location_id int);
+CREATE TABLE encounter (encounter_id serial PRIMARY KEY, encounter_type int, patient_id int, location_id int, encounter_datetime timestamp, visit_id int);
+CREATE TABLE obs (obs_id serial PRIMARY KEY, person_id int, concept_id int, value_coded int, value_numeric float8, value_text text, value_datetime timestamp, comments varchar(255), status varchar(16));
+CREATE TABLE users (user_id serial PRIMARY KEY, system_id varchar(50), username varchar(50), password varchar(128), salt varchar(128), secret_question varchar(255), secret_answer varchar(255), email varchar(255), activation_key varchar(255), retired boolean);
+CREATE TABLE employees (id serial PRIMARY KEY, employee_number varchar(20), full_name text, work_email text, private_phone text, home_street text, home_zip text, home_city text, date_of_birth date, national_insurance_number text, passport_no text, iban text, annual_salary numeric(10,2), marital_status text, emergency_contact_name text, emergency_contact_phone text, hired_on date, job_title text, department_id int, manager_id int, photo bytea);
+CREATE TABLE departments (id serial PRIMARY KEY, name text, cost_centre text, head_id int, phone_extension text);
+CREATE TABLE leave_requests (id serial PRIMARY KEY, employee_id int, kind text, starts_on date, ends_on date, reason text, approved boolean);
+CREATE TABLE drugs (drug_id serial PRIMARY KEY, name varchar(255), strength varchar(255), dosage_form int, maximum_daily_dose float8, combination boolean);
+CREATE TABLE locations (location_id serial PRIMARY KEY, name varchar(255), description varchar(255), address1 varchar(255), city_village varchar(255), country varchar(50));
+CREATE TABLE appointments (id serial PRIMARY KEY, patient_id int, starts_at timestamp, room text, notes text, reminder_phone text, status text);
+CREATE TABLE insurance_policies (id serial PRIMARY KEY, patient_id int, insurer text, policy_number text, holder_name text, valid_until date);
+CREATE TABLE lab_results (id serial PRIMARY KEY, patient_id int, test_code text, result_value text, unit text, diagnosis text, performed_at timestamp);
+CREATE TABLE audit_log (id serial PRIMARY KEY, user_id int, action text, remote_addr text, happened_at timestamp, object_type text);
+CREATE TABLE global_property (property varchar(255) PRIMARY KEY, property_value text, description text);
+INSERT INTO patient_identifier (patient_id, identifier) SELECT n, '900-12-' || 1000 + n FROM generate_series(1, 20) n;
+INSERT INTO drugs (name, strength) SELECT 'Drug ' || n, n || ' mg' FROM generate_series(1, 20) n;
