@@ -231,3 +231,28 @@ fn a_function_that_is_replaced_is_judged_by_its_new_body() -> Result<(), Error> 
     refused(&mut agent, CALL)?;
     Ok(())
 }
+
+#[test]
+fn each_definition_of_a_transaction_counts_though_the_one_before_was_of_the_same_object() -> Result<(), Error> {
+    let stage = stage()?;
+    let mut agent = stage.client("agent")?;
+    let replace = |body: &str| format!("CREATE OR REPLACE FUNCTION here() RETURNS text LANGUAGE sql AS '{body}'");
+    shows(&mut agent, "BEGIN")?;
+    shows(&mut agent, &replace("SELECT max(text) FROM public.notes"))?;
+    assert_eq!(shows(&mut agent, "SELECT here()")?, "plain");
+    shows(&mut agent, &replace("SELECT max(ssn) FROM public.customers"))?;
+    refused(&mut agent, "SELECT here()")?;
+    // The same after a savepoint, for a table, and for a view.
+    shows(&mut agent, "SAVEPOINT s")?;
+    shows(&mut agent, &replace("SELECT max(text) FROM public.notes"))?;
+    assert_eq!(shows(&mut agent, "SELECT here()")?, "plain");
+    shows(&mut agent, "ROLLBACK TO SAVEPOINT s")?;
+    refused(&mut agent, "SELECT here()")?;
+    shows(&mut agent, "ALTER TABLE notes RENAME TO one")?;
+    assert_eq!(shows(&mut agent, "SELECT count(*) FROM one")?, "1");
+    shows(&mut agent, "ALTER TABLE one RENAME TO two")?;
+    assert_eq!(shows(&mut agent, "SELECT count(*) FROM two")?, "1");
+    refused(&mut agent, "SELECT count(*) FROM one")?;
+    shows(&mut agent, "ROLLBACK")?;
+    Ok(())
+}
