@@ -1,9 +1,12 @@
 //! Keeps each database's catalog snapshot current: a fingerprint every few seconds and after each statement that defines something,
 //! the whole snapshot when it changed.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
-use querygate_journal::{Chain, Journal};
+use querygate_journal::Chain;
 use querygate_record::{Digest, Engine, Entry, Event, Facts, Origin, Outcome};
 use querygate_sql::catalog::{Catalog, MYSQL_SNAPSHOT, POSTGRES_FINGERPRINT, POSTGRES_SNAPSHOT};
 use tokio::{
@@ -12,23 +15,39 @@ use tokio::{
 };
 
 use crate::{
+    config::Servers,
     log::now_ns,
     mysql,
-    postgres::own::{Own, OwnError},
+    postgres::{
+        own::{Own, OwnError},
+        upstream::Route,
+    },
+    shared::Shared,
     world::{DatabaseState, World},
 };
+
+const POOLED: &str = "a pooler in transaction mode stands before the server: sessions share server processes. \
+    Give the server's own address, or a pool with pool_mode = session";
+const MOVED: &str = "the database is served by another server now: connect again";
 
 /// Looks after one database until its state is gone.
 pub async fn watch(
     database: Arc<DatabaseState>,
-    journal: Journal,
+    shared: Arc<Shared>,
     mut asked: mpsc::Receiver<oneshot::Sender<bool>>,
     every: Duration,
 ) {
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut watcher = match journal.chain() {
-        Ok(chain) => Watcher { database, chain, connection: None, mysql: None, fingerprint: String::new() },
+    let mut watcher = match shared.journal.chain() {
+        Ok(chain) => Watcher {
+            database,
+            shared: shared.clone(),
+            chain,
+            connection: None,
+            mysql: None,
+            fingerprint: String::new(),
+        },
         Err(error) => {
             tracing::error!(%error, "the catalog can't be watched: the log can't be written");
             return;
@@ -56,6 +75,7 @@ pub async fn watch(
 
 struct Watcher {
     database: Arc<DatabaseState>,
+    shared: Arc<Shared>,
     chain: Chain,
     connection: Option<Own>,
     /// The same to a MySQL or MariaDB server.
@@ -143,8 +163,17 @@ impl Watcher {
 
     /// One question, in the log like everything that reaches the server.
     async fn ask(&mut self, what: &str, text: &str) -> Result<String, String> {
+        self.connect().await?;
+        let Some(mut connection) = self.connection.take() else { return Err("no connection".to_owned()) };
+        let result = self.logged(what, connection.ask(text)).await;
+        self.connection = Some(connection);
+        result
+    }
+
+    /// Does something that reaches the server between its two entries.
+    async fn logged<T>(&mut self, what: &str, work: impl Future<Output = Result<T, OwnError>>) -> Result<T, String> {
         let begun = self.begin(what)?;
-        let result = self.ask_server(text).await;
+        let result = work.await;
         self.ended(begun, result.is_ok())?;
         result.map_err(|e| e.to_string())
     }
@@ -165,12 +194,38 @@ impl Watcher {
         self.log(Event::End(Box::new(outcome)), ended)
     }
 
-    async fn ask_server(&mut self, text: &str) -> Result<String, OwnError> {
-        let connection = match &mut self.connection {
-            Some(connection) => connection,
-            none => none.insert(Own::connect(&self.database.upstream).await?),
-        };
-        connection.ask(text).await
+    /// Makes sure of a connection to a server that will do, and that sessions go to the same one.
+    async fn connect(&mut self) -> Result<(), String> {
+        let upstream = self.database.upstream.clone();
+        let wants_writes = upstream.database.servers() == Servers::Writable;
+        if self.connection.as_ref().is_some_and(|own| !wants_writes || own.why_not_writable().is_none()) {
+            return Ok(());
+        }
+        self.connection = None;
+        let mut own = Own::connect(&upstream).await.map_err(|e| e.to_string())?;
+        let pooled = self.logged("compare two connections to find a pooler", own.shares_its_session(&upstream)).await?;
+        self.database.pooled.store(pooled, Ordering::Release);
+        if pooled {
+            self.database.world.store(None);
+            return Err(POOLED.to_owned());
+        }
+        self.settle(own.route());
+        self.connection = Some(own);
+        Ok(())
+    }
+
+    /// Sessions belong to the server whose catalog is read: they connect to it, and those with another one end.
+    fn settle(&mut self, route: &Route) {
+        if self.database.upstream.settled().is_some_and(|before| before.socket != route.socket) {
+            self.database.world.store(None);
+        }
+        if self.database.upstream.settle(route) {
+            let name = &self.database.settings.name;
+            tracing::warn!(database = %name, server = %route.address, "the database is served by another server now");
+            self.shared
+                .registry
+                .end_where("57P01", MOVED, |session| session.database == *name && session.server != Some(route.socket));
+        }
     }
 
     fn log(&mut self, event: Event, time_ns: i64) -> Result<(), String> {

@@ -23,7 +23,7 @@ use crate::{
     duplex::{Duplex, OUT_BYTES_MAX, Which},
     judge::SessionJudge,
     log::{LogAway, LoopLog, Need, now_ns},
-    registry::{Live, Mail},
+    registry::{Cancelled, Live, MAILBOX_MAX, Mail},
     shared::{LoopParts, Shared},
     world::{DatabaseState, World},
 };
@@ -32,6 +32,7 @@ use crate::{
 const IN_BYTES_MAX: usize = 1024 * 1024;
 /// Longest wait for the server to take a cancel request.
 pub const CANCEL_WAIT_MAX: Duration = Duration::from_secs(10);
+const CANCEL_UNKNOWN: &str = "the database server did not confirm a cancel request in time: the session is ended, so that it can't hit a later statement";
 
 /// What an engine's protocol does for the driver. It moves bytes between the two sides through the session; whether something may be sent, and
 /// when, is the driver's to say.
@@ -55,7 +56,7 @@ pub trait Wire: Sized + 'static {
     /// Takes leave of the server; `status` says how the session ended.
     fn leave(driver: &mut Driver<Self>, status: &str);
     /// Asks the server, over a connection of its own, to cancel what it runs. None where that is not possible.
-    fn cancel(driver: &Driver<Self>) -> Option<Pin<Box<dyn Future<Output = ()>>>>;
+    fn cancel(driver: &Driver<Self>) -> Option<Pin<Box<dyn Future<Output = Cancelled>>>>;
 }
 
 /// How a session ends.
@@ -173,6 +174,15 @@ impl<W: Wire> Driver<W> {
             let (activity, statements) = self.session.activity();
             self.live.set(activity, statements);
             self.await_something().await;
+            self.receive_all();
+        }
+    }
+
+    /// Takes what else came: a cancel request that was answered before the client sent its next message is dealt with before that message.
+    fn receive_all(&mut self) {
+        for _ in 0..MAILBOX_MAX {
+            let Ok(mail) = self.mailbox.try_recv() else { return };
+            self.receive(mail);
         }
     }
 
@@ -393,11 +403,17 @@ impl<W: Wire> Driver<W> {
     fn cancel_server(&mut self) {
         let (post, cancel) = (self.post.clone(), W::cancel(self));
         tokio::task::spawn_local(async move {
-            if let Some(cancel) = cancel {
-                cancel.await;
-            }
+            let outcome = match cancel {
+                Some(cancel) => cancel.await,
+                None => Cancelled::Settled,
+            };
+            let mail = match outcome {
+                Cancelled::Settled => Mail::Control(Control::CancelDone),
+                // It could hit whatever runs next.
+                Cancelled::Unknown => Mail::End("08006", CANCEL_UNKNOWN.to_owned()),
+            };
             // Gone sessions need no answer.
-            let _ = post.send(Mail::Control(Control::CancelDone)).await;
+            let _ = post.send(mail).await;
         });
     }
 

@@ -28,13 +28,14 @@ use tokio::{
 use crate::{
     catalog,
     config::{ClientTls, Config, Database},
+    door::Door,
     judge::{self, HashKey},
     log::{LAZY_FLUSH, LoopLog, now_ns},
     metrics::Metrics,
     mysql,
     postgres::{self, upstream::Upstream},
     shared::{LoopParts, Shared},
-    tls::{self, TlsError},
+    tls::{Acceptor, Connector, TlsError},
     world::DatabaseState,
 };
 
@@ -124,6 +125,7 @@ impl Gateway {
         let (asked_postgres, asked_mysql, loops) = (config.postgres, config.mysql, config.loops.max(1));
         let shared = Arc::new(Shared {
             tls: ArcSwapOption::new(client_tls(&config.tls)?),
+            door: Arc::new(Door::new(config.pending_max, config.free_failures)),
             config,
             databases,
             accounts: parts.accounts,
@@ -137,7 +139,7 @@ impl Gateway {
             draining: AtomicBool::new(false),
         });
         for (state, asked) in watched {
-            tokio::spawn(catalog::watch(state, shared.journal.clone(), asked, every));
+            tokio::spawn(catalog::watch(state, shared.clone(), asked, every));
         }
         tokio::spawn(expire(shared.desk.clone(), stopped.clone()));
         tokio::spawn(follow_accounts(shared.clone(), stopped.clone()));
@@ -169,10 +171,17 @@ impl Gateway {
         end_invalid(&self.shared);
     }
 
-    /// Reads the certificate and key again.
-    pub fn reload_tls(&self) -> Result<(), TlsError> {
-        self.shared.tls.store(client_tls(&self.shared.config.tls)?);
-        Ok(())
+    /// Reads certificates and keys anew, both those for clients and those for servers; nothing changes before [`Certificates::install`].
+    ///
+    /// # Errors
+    /// A file that can't be used; the certificates in use stay as they are.
+    pub fn prepare_certificates(&self) -> Result<Certificates, TlsError> {
+        let clients = client_tls(&self.shared.config.tls)?;
+        let mut servers = Vec::new();
+        for database in self.shared.databases.values() {
+            servers.push((database.clone(), Connector::read(&database.settings.tls)?));
+        }
+        Ok(Certificates { shared: self.shared.clone(), clients, servers })
     }
 
     /// Why it is not ready; none when it is.
@@ -216,21 +225,40 @@ impl Gateway {
     }
 }
 
+/// Certificates that were read and are not in use yet.
+pub struct Certificates {
+    shared: Arc<Shared>,
+    clients: Option<Arc<Acceptor>>,
+    servers: Vec<(Arc<DatabaseState>, Option<Connector>)>,
+}
+
+impl Certificates {
+    /// Uses them for connections from now on; those that are open go on with what they began with.
+    pub fn install(self) {
+        self.shared.tls.store(self.clients);
+        for (database, connector) in self.servers {
+            database.upstream.set_tls(connector);
+        }
+    }
+}
+
 fn database_state(
     settings: Database,
     policies: &PolicySet,
 ) -> Result<(Arc<DatabaseState>, mpsc::Receiver<tokio::sync::oneshot::Sender<bool>>), StartError> {
     let settings = Arc::new(settings);
-    let upstream = Upstream { database: settings.clone(), tls: tls::client_config(&settings.tls)? };
+    let upstream = Upstream::new(settings.clone())?;
     let (refresh, asked) = mpsc::channel(REFRESH_QUEUE);
     let policy = policies.database(&settings.name).cloned();
     Ok((Arc::new(DatabaseState::new(settings, upstream, policy, refresh)), asked))
 }
 
-fn client_tls(tls: &ClientTls) -> Result<Option<Arc<rustls::ServerConfig>>, TlsError> {
+fn client_tls(tls: &ClientTls) -> Result<Option<Arc<Acceptor>>, TlsError> {
     match tls {
         ClientTls::Off => Ok(None),
-        ClientTls::On { certificate, key, .. } => tls::server_config(certificate, key).map(Some),
+        ClientTls::On { certificate, key, .. } => {
+            Acceptor::read(certificate, key).map(|acceptor| Some(Arc::new(acceptor)))
+        }
     }
 }
 

@@ -11,6 +11,7 @@
 
 mod catalog;
 pub mod config;
+mod door;
 mod driver;
 pub mod duplex;
 mod gateway;
@@ -19,6 +20,7 @@ mod judge;
 mod log;
 mod metrics;
 mod mysql;
+mod places;
 mod postgres;
 mod refusals;
 pub mod registry;
@@ -28,7 +30,7 @@ pub mod stream;
 mod tls;
 mod world;
 
-pub use gateway::{Gateway, Parts, StartError};
+pub use gateway::{Certificates, Gateway, Parts, StartError};
 pub use metrics::Metrics;
 pub use mysql::upstream::Own as OwnMysql;
 pub use postgres::{
@@ -37,5 +39,5 @@ pub use postgres::{
 };
 pub use registry::{Live, Registry, SessionInfo};
 pub use shared::Shared;
-pub use tls::{TlsError, client_config};
+pub use tls::TlsError;
 pub use world::{DatabaseState, World};

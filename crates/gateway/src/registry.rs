@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicU8, AtomicU64, Ordering},
@@ -9,13 +10,18 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use querygate_postgres::startup::CancelKey;
+use querygate_postgres::startup::{CancelKey, SECRET_MIN};
 use querygate_record::{Engine, Principal, SessionId};
 use querygate_session::{Activity, Control};
 use tokio::sync::mpsc;
 
 /// Messages that one session's mailbox holds; a full one means that the session is not being driven.
 pub const MAILBOX_MAX: usize = 64;
+
+/// Bytes of a cancel key's secret where the protocol lets it be longer than four: as Postgres has them.
+const SECRET_BYTES: usize = 32;
+/// The minor version of protocol 3 that brought longer cancel keys.
+const LONG_KEYS_SINCE: u16 = 2;
 
 /// What can be sent to a session.
 #[derive(Debug)]
@@ -26,6 +32,15 @@ pub enum Mail {
     Look,
     /// End it, with these words for the client.
     End(&'static str, String),
+}
+
+/// How a cancel request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cancelled {
+    /// The server has dealt with it, or it never left the gateway: it hits nothing any more.
+    Settled,
+    /// It was sent, and nobody knows when the server deals with it.
+    Unknown,
 }
 
 /// What is known of an open session.
@@ -43,6 +58,8 @@ pub struct SessionInfo {
     pub application: String,
     /// Its engine.
     pub engine: Engine,
+    /// The server that it is connected to, where the engine's driver says so.
+    pub server: Option<SocketAddr>,
     /// When it began, nanoseconds since 1970-01-01 UTC.
     pub started_ns: i64,
     /// What it does now.
@@ -104,9 +121,11 @@ pub struct Entered {
 }
 
 impl Registry {
-    /// Enters a session under a new cancel key.
-    pub fn enter(self: &Arc<Registry>, info: SessionInfo, mailbox: mpsc::Sender<Mail>) -> Entered {
-        let secret: [u8; 4] = rand::random();
+    /// Enters a session under a new cancel key, as long as the client's protocol (3.`minor`) can carry.
+    pub fn enter(self: &Arc<Registry>, info: SessionInfo, mailbox: mpsc::Sender<Mail>, minor: u16) -> Entered {
+        let long: [u8; SECRET_BYTES] = rand::random();
+        let (short, _) = long.split_at(SECRET_MIN);
+        let secret = if minor >= LONG_KEYS_SINCE { long.as_slice() } else { short };
         let mut open = self.open.lock();
         let mut process = rand::random::<u32>() & 0x7fff_ffff;
         while process == 0 || open.contains_key(&process) {

@@ -16,11 +16,13 @@ use querygate_journal::Journal;
 
 use crate::{
     config::Config,
+    door::Door,
     judge::{Cache, HashKey},
     log::LoopLog,
     metrics::Metrics,
     mysql::Digests,
     registry::Registry,
+    tls::Acceptor,
     world::DatabaseState,
 };
 
@@ -61,7 +63,7 @@ pub struct Shared {
     /// The settings.
     pub config: Config,
     /// TLS towards clients; replaced on reload.
-    pub tls: ArcSwapOption<rustls::ServerConfig>,
+    pub(crate) tls: ArcSwapOption<Acceptor>,
     /// Databases by the name that clients ask for.
     pub databases: HashMap<Arc<str>, Arc<DatabaseState>>,
     /// Who may log in.
@@ -78,6 +80,8 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     /// Digests of MySQL clients' passwords that were proved.
     pub digests: Digests,
+    /// Who is on the way in.
+    pub(crate) door: Arc<Door>,
     /// Client sockets that are open.
     pub clients: AtomicUsize,
     /// New clients are turned away; sessions end when they are idle.

@@ -4,12 +4,29 @@ use std::{
     io,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
+
+use crate::tls::server_end_point;
+
+/// Time between two questions whether the other end is there, once it has not answered one.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+/// Questions without an answer after which a connection counts as broken.
+const KEEPALIVE_TRIES: u32 = 6;
+
+/// Has the system ask whether the other end is there when no byte came for `idle`, so that a peer that vanished does not keep its place
+/// (TCP keep-alive).
+pub fn keep_alive(socket: &TcpStream, idle: Duration) -> io::Result<()> {
+    let ask =
+        TcpKeepalive::new().with_time(idle).with_interval(KEEPALIVE_INTERVAL.min(idle)).with_retries(KEEPALIVE_TRIES);
+    SockRef::from(socket).set_tcp_keepalive(&ask)
+}
 
 /// One socket, with or without TLS.
 #[derive(Debug)]
@@ -26,6 +43,14 @@ impl Stream {
     /// Whether it is encrypted.
     pub fn is_tls(&self) -> bool {
         !matches!(self, Stream::Plain(_))
+    }
+
+    /// What a SCRAM exchange with the server at the other end can be bound to (RFC 5929); none without TLS.
+    pub fn server_end_point(&self) -> Option<Vec<u8>> {
+        match self {
+            Stream::Server(stream) => server_end_point(stream),
+            Stream::Plain(_) | Stream::Client(_) => None,
+        }
     }
 
     /// Whether a read is worth a buffer. What TLS holds back is known only by reading.

@@ -4,14 +4,14 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
-use querygate_policy::{Bound, Mode, Policy, RoleView};
+use querygate_policy::{Bound, Limits, Mode, Policy, RoleView};
 use querygate_record::Principal;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -20,11 +20,15 @@ use tokio::{
 
 use crate::{
     config::{CATALOG_WAIT_MAX, Database},
+    places::{Full, Line, Place},
     postgres::upstream::Upstream,
 };
 
 /// A catalog that could not be looked at for this long decides nothing any more.
 pub const OUTDATED_AFTER: Duration = Duration::from_secs(60);
+
+/// Accounts whose connections are counted before those without any are forgotten.
+const ACCOUNTS_MAX: usize = 4096;
 
 /// Role views kept per world: beyond this they are computed anew.
 const VIEWS_MAX: usize = 1024;
@@ -108,9 +112,13 @@ pub struct DatabaseState {
     pub world: ArcSwapOption<World>,
     /// Why there is no world, when loading failed.
     pub trouble: ArcSwap<String>,
+    /// A pooler hands its sessions around: it can't be used.
+    pub pooled: AtomicBool,
     /// Asks for a look at the catalog now.
     pub refresh: mpsc::Sender<oneshot::Sender<bool>>,
-    connections: AtomicUsize,
+    connections: Arc<Line>,
+    /// The connections of each account, by issuer and subject.
+    accounts: Mutex<HashMap<(String, String), Arc<Line>>>,
     /// Transactions of any session that defined something, counted.
     definitions: AtomicU64,
     /// How many of them the world shows.
@@ -120,9 +128,21 @@ pub struct DatabaseState {
     started: Instant,
 }
 
-/// A place among a database's connections, given back on drop.
+/// Places among a connection's account's and a database's connections, given back on drop.
 #[derive(Debug)]
-pub struct Place(Arc<DatabaseState>);
+pub struct Places {
+    _account: Option<Place>,
+    _database: Place,
+}
+
+/// Which places are all taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AllTaken {
+    /// Those of the account.
+    Account,
+    /// Those of the database.
+    Database,
+}
 
 impl DatabaseState {
     /// A database without a world yet.
@@ -139,7 +159,9 @@ impl DatabaseState {
             world: ArcSwapOption::empty(),
             trouble: ArcSwap::from_pointee("the catalog has not been read yet".to_owned()),
             refresh,
-            connections: AtomicUsize::new(0),
+            pooled: AtomicBool::new(false),
+            connections: Arc::default(),
+            accounts: Mutex::default(),
             definitions: AtomicU64::new(0),
             shown: AtomicU64::new(0),
             seen_ms: AtomicU64::new(0),
@@ -178,30 +200,55 @@ impl DatabaseState {
         self.started.elapsed().saturating_sub(seen) > OUTDATED_AFTER
     }
 
+    /// Has the catalog looked at; false if it could not be read in time.
+    pub async fn look(&self) -> bool {
+        let look = async {
+            let (answer, seen) = oneshot::channel();
+            self.refresh.send(answer).await.is_ok() && seen.await.unwrap_or(false)
+        };
+        timeout(CATALOG_WAIT_MAX, look).await.unwrap_or_else(|_| {
+            tracing::warn!(database = %self.settings.name, "the catalog was not read in time");
+            false
+        })
+    }
+
     /// The present world; where there is none yet, one look at the catalog is waited for.
     pub async fn present_world(&self) -> Option<Arc<World>> {
         if let Some(world) = self.world.load_full() {
             return Some(world);
         }
-        let look = async {
-            let (answer, seen) = oneshot::channel();
-            if self.refresh.send(answer).await.is_ok() {
-                // The watcher answers or is gone; either way the world tells.
-                let _ = seen.await;
-            }
-        };
-        if timeout(CATALOG_WAIT_MAX, look).await.is_err() {
-            tracing::warn!(database = %self.settings.name, "the catalog was not read in time");
-        }
+        // Whatever it says, the world tells.
+        self.look().await;
         self.world.load_full()
     }
 
-    /// Takes a place; none when the limit is reached.
-    pub fn enter(self: &Arc<DatabaseState>) -> Option<Place> {
+    /// Takes a place among the database's connections, and before it, where `account_max` bounds them, among the account's: so that those
+    /// who wait for their own account keep no place from others. Waits for both together as long as the settings say.
+    pub async fn enter(&self, principal: &Principal, account_max: Option<usize>) -> Result<Places, AllTaken> {
+        let until = Instant::now() + self.settings.connection_wait;
+        let left = || until.saturating_duration_since(Instant::now());
+        let account = match account_max {
+            Some(limit) => Some(self.account(principal).enter(limit, left()).await.map_err(|Full| AllTaken::Account)?),
+            None => None,
+        };
         let limit = self.settings.connections_max;
-        let entered =
-            self.connections.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| (n < limit).then_some(n + 1));
-        entered.ok().map(|_| Place(self.clone()))
+        let database = self.connections.enter(limit, left()).await.map_err(|Full| AllTaken::Database)?;
+        Ok(Places { _account: account, _database: database })
+    }
+
+    /// How many connections one account may have here, by the settings and its roles' limits.
+    pub fn account_max(&self, of_roles: &Limits) -> Option<usize> {
+        let of_roles = of_roles.connections.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        self.settings.account_connections_max.into_iter().chain(of_roles).min()
+    }
+
+    fn account(&self, principal: &Principal) -> Arc<Line> {
+        let mut accounts = self.accounts.lock();
+        if accounts.len() >= ACCOUNTS_MAX {
+            accounts.retain(|_, line| Arc::strong_count(line) > 1 || !line.is_idle());
+        }
+        let identity = &principal.identity;
+        accounts.entry((identity.issuer.clone(), identity.subject.clone())).or_default().clone()
     }
 
     /// Binds another policy to the present catalog.
@@ -215,11 +262,5 @@ impl DatabaseState {
             }
             None => self.world.store(None),
         }
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.connections.fetch_sub(1, Ordering::AcqRel);
     }
 }

@@ -38,6 +38,8 @@ pub enum Channel {
     Tls {
         /// `tls-server-end-point`.
         end_point: Option<Vec<u8>>,
+        /// Its certificate was checked. Without that anybody may be there, and the password is never sent as it is.
+        trusted: bool,
     },
 }
 
@@ -45,9 +47,10 @@ pub enum Channel {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LoginError {
-    /// Ours: the password would be readable on the network. Use TLS, or scram-sha-256 on the server.
+    /// Ours: somebody else could read the password. Use TLS with a checked certificate, or scram-sha-256 on the server.
     #[error(
-        "the server asks for the password in clear text over an unencrypted connection: use TLS, or scram-sha-256 in its pg_hba.conf"
+        "the server asks for the password in clear text, and the connection is not encrypted or the server's certificate not checked: \
+         use tls = \"verify-full\", or scram-sha-256 in its pg_hba.conf"
     )]
     CleartextRefused,
     /// Ours: nothing to log in with. Configure a password for this database.
@@ -143,7 +146,11 @@ fn start(
     step: &Authentication<'_>,
 ) -> Result<Step, LoginError> {
     match step {
-        Authentication::CleartextPassword if channel == Channel::Plain => Err(LoginError::CleartextRefused),
+        Authentication::CleartextPassword
+            if matches!(channel, Channel::Plain | Channel::Tls { trusted: false, .. }) =>
+        {
+            Err(LoginError::CleartextRefused)
+        }
         Authentication::CleartextPassword => Ok(send(State::ExpectOk, &[password?.0.as_bytes(), b"\0"])),
         Authentication::Md5Password { salt } => {
             let answer = md5_answer(user, &password?, *salt);
@@ -165,11 +172,11 @@ fn start(
 fn binding(channel: Channel, mechanisms: &[&str]) -> Result<client::Binding, LoginError> {
     let offers = |name| mechanisms.contains(&name);
     match channel {
-        Channel::Tls { end_point: Some(end_point) } if offers(SCRAM_SHA_256_PLUS) => {
+        Channel::Tls { end_point: Some(end_point), .. } if offers(SCRAM_SHA_256_PLUS) => {
             Ok(client::Binding::EndPoint(end_point))
         }
         _ if !offers(SCRAM_SHA_256) => Err(LoginError::NoCommonMechanism),
-        Channel::Tls { end_point: Some(_) } => Ok(client::Binding::NotOffered),
+        Channel::Tls { end_point: Some(_), .. } => Ok(client::Binding::NotOffered),
         _ => Ok(client::Binding::None),
     }
 }
@@ -220,8 +227,10 @@ mod tests {
     #[test]
     fn a_clear_text_password_goes_only_where_nobody_can_read_it() {
         let ask = Authentication::CleartextPassword;
-        assert_eq!(login(Channel::Plain).on(&ask).unwrap_err(), LoginError::CleartextRefused);
-        for channel in [Channel::Tls { end_point: None }, Channel::PlainDangerCleartext] {
+        for channel in [Channel::Plain, Channel::Tls { end_point: None, trusted: false }] {
+            assert_eq!(login(channel).on(&ask).unwrap_err(), LoginError::CleartextRefused);
+        }
+        for channel in [Channel::Tls { end_point: None, trusted: true }, Channel::PlainDangerCleartext] {
             let (next, frame) = sent(login(channel).on(&ask));
             assert_eq!(frame, b"p\0\0\0\x0bsecret\0");
             assert!(matches!(next.on(&Authentication::Ok), Ok(Step::Done)));
@@ -239,7 +248,7 @@ mod tests {
     fn the_best_mechanism_that_both_know_is_chosen() {
         let both = Authentication::Sasl { mechanisms: vec![SCRAM_SHA_256_PLUS, SCRAM_SHA_256] };
         let one = Authentication::Sasl { mechanisms: vec![SCRAM_SHA_256] };
-        let tls = || Channel::Tls { end_point: Some(vec![5; 32]) };
+        let tls = || Channel::Tls { end_point: Some(vec![5; 32]), trusted: true };
         for (channel, ask, start) in [
             (tls(), &both, "SCRAM-SHA-256-PLUS\0\0\0\0\x35p=tls-server-end-point,,n=,r="),
             (tls(), &one, "SCRAM-SHA-256\0\0\0\0\x20y,,n=,r="),

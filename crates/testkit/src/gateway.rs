@@ -138,8 +138,23 @@ impl Setup {
 
     /// Writes everything into a new folder and starts the gateway there.
     pub fn start(self) -> Result<Gateway, Error> {
+        let mut gateway = self.prepare()?;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match gateway.resume() {
+                Err(Error::Failed { output, .. }) if output.contains("in use") && tries < START_TRIES => {
+                    gateway.ports = Ports::free()?;
+                    self.write(gateway.folder(), gateway.ports)?;
+                }
+                other => return other.map(|()| gateway),
+            }
+        }
+    }
+
+    /// Writes everything into a new folder, for commands that need no running gateway.
+    pub fn prepare(&self) -> Result<Gateway, Error> {
         let folder = lifeline::folder("gateway")?;
-        let binary = binary()?;
         let policies = folder.path().join("policies");
         fs::create_dir(&policies).map_err(Error::io("make the policies' folder"))?;
         for (name, text) in &self.policies {
@@ -151,21 +166,13 @@ impl Setup {
         for name in &self.folders {
             fs::create_dir(folder.path().join(name)).map_err(Error::io("make a folder"))?;
         }
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let ports = Ports::free()?;
-            fs::write(folder.path().join("querygate.toml"), self.text(ports))
-                .map_err(Error::io("write the configuration"))?;
-            match serve(&self.inside, command(&binary, folder.path(), &self.environment), folder.path(), ports) {
-                Err(Error::Failed { output, .. }) if output.contains("in use") && tries < START_TRIES => {}
-                Err(other) => return Err(other),
-                Ok(line) => {
-                    let Setup { environment, inside, .. } = self;
-                    return Ok(Gateway { line: Some(line), folder, binary, environment, inside, ports });
-                }
-            }
-        }
+        let (ports, environment, inside) = (Ports::free()?, self.environment.clone(), self.inside.clone());
+        self.write(folder.path(), ports)?;
+        Ok(Gateway { line: None, folder, binary: binary()?, environment, inside, ports })
+    }
+
+    fn write(&self, folder: &Path, ports: Ports) -> Result<(), Error> {
+        fs::write(folder.join("querygate.toml"), self.text(ports)).map_err(Error::io("write the configuration"))
     }
 
     fn text(&self, ports: Ports) -> String {

@@ -109,6 +109,27 @@ impl Setup {
         Ok(Server { line: Some(line), folder, programs, owner, port })
     }
 
+    /// Makes a standby of another server, which follows it (`pg_basebackup`), and starts it.
+    pub fn standby_of(primary: &Server) -> Result<Server, Error> {
+        let folder = lifeline::folder("standby")?;
+        let (programs, owner) = (primary.programs.clone(), primary.owner);
+        owner.give(folder.path())?;
+        let mut command = owner.command(&programs.join("pg_basebackup"));
+        command.current_dir(folder.path()).arg("--pgdata").arg(folder.path().join("data"));
+        command.args([
+            "--write-recovery-conf",
+            "--checkpoint=fast",
+            "--no-sync",
+            "--host=127.0.0.1",
+            "--username",
+            ADMIN,
+        ]);
+        command.args(["--port", &primary.port.to_string()]).env("PGPASSWORD", ADMIN_PASSWORD);
+        target::run(&mut command, "")?.ok()?;
+        let (line, port) = start(&programs, folder.path(), owner)?;
+        Ok(Server { line: Some(line), folder, programs, owner, port })
+    }
+
     fn initialise(&self, programs: &Path, folder: &Path, owner: Owner) -> Result<(), Error> {
         let password = folder.join("password");
         lifeline::write_private(&password, ADMIN_PASSWORD)?;
@@ -194,9 +215,7 @@ fn start_on(port: u16, programs: &Path, folder: &Path, owner: Owner) -> Result<L
     command.current_dir(folder).arg("-D").arg(folder.join("data"));
     command.args(["-p", &port.to_string(), "-h", "127.0.0.1", "-k"]).arg(folder);
     let mut line = Lifeline::spawn(&mut command, &folder.join("log"), Signal::Quit)?;
-    line.wait_until("the start of postgres", START_LIMIT, START_LOOK, |log| {
-        log.contains("ready to accept connections")
-    })?;
+    line.wait_until("the start of postgres", START_LIMIT, START_LOOK, |log| log.contains("ready to accept "))?;
     Ok(line)
 }
 

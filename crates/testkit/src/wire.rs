@@ -3,10 +3,14 @@
 use std::{
     io::{self, Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
+    sync::Arc,
     time::Duration,
 };
 
-use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
+use postgres_protocol::authentication::sasl::ScramSha256;
+use rustls::{ClientConfig, ClientConnection, StreamOwned, pki_types::ServerName};
+
+pub use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, SCRAM_SHA_256_PLUS};
 
 use crate::{Error, Target};
 
@@ -34,10 +38,51 @@ impl Frame {
     }
 }
 
+/// A socket, encrypted or not.
+#[derive(Debug)]
+enum Socket {
+    Plain(TcpStream),
+    Encrypted(Box<StreamOwned<ClientConnection, TcpStream>>),
+}
+
+impl Socket {
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Socket::Plain(stream) => stream,
+            Socket::Encrypted(stream) => &stream.sock,
+        }
+    }
+}
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Socket::Plain(stream) => stream.read(buffer),
+            Socket::Encrypted(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Socket::Plain(stream) => stream.write(bytes),
+            Socket::Encrypted(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Socket::Plain(stream) => stream.flush(),
+            Socket::Encrypted(stream) => stream.flush(),
+        }
+    }
+}
+
 /// A connection on which a test sends what it likes.
 #[derive(Debug)]
 pub struct RawClient {
-    stream: TcpStream,
+    stream: Socket,
     pending: Vec<u8>,
 }
 
@@ -48,7 +93,30 @@ impl RawClient {
             TcpStream::connect_timeout(&address, ANSWER_LIMIT).map_err(Error::io(format!("connect to {address}")))?;
         stream.set_nodelay(true).map_err(Error::io("set a socket"))?;
         stream.set_write_timeout(Some(ANSWER_LIMIT)).map_err(Error::io("set a socket"))?;
-        Ok(Self { stream, pending: Vec::new() })
+        Ok(Self { stream: Socket::Plain(stream), pending: Vec::new() })
+    }
+
+    /// Does a TLS handshake with a server of this name, as the settings say.
+    pub fn encrypt(self, config: Arc<ClientConfig>, name: &str) -> Result<Self, Error> {
+        let Socket::Plain(mut socket) = self.stream else {
+            return Err(Error::Unexpected("encrypted already".to_owned()));
+        };
+        let name = ServerName::try_from(name.to_owned()).map_err(|e| Error::Unexpected(e.to_string()))?;
+        socket.set_read_timeout(Some(ANSWER_LIMIT)).map_err(Error::io("set a time limit"))?;
+        let mut connection = ClientConnection::new(config, name).map_err(|e| Error::Unexpected(e.to_string()))?;
+        while connection.is_handshaking() {
+            connection.complete_io(&mut socket).map_err(Error::io("do a TLS handshake"))?;
+        }
+        let stream = Socket::Encrypted(Box::new(StreamOwned::new(connection, socket)));
+        Ok(Self { stream, pending: self.pending })
+    }
+
+    /// The server's certificate (DER), where TLS is on.
+    pub fn certificate(&self) -> Option<Vec<u8>> {
+        match &self.stream {
+            Socket::Plain(_) => None,
+            Socket::Encrypted(stream) => Some(stream.conn.peer_certificates()?.first()?.to_vec()),
+        }
     }
 
     /// Connects, logs in with SCRAM, and reads to the first ReadyForQuery.
@@ -63,12 +131,18 @@ impl RawClient {
 
     /// Proves that it knows a password by SCRAM-SHA-256, after the start-up packet was sent.
     pub fn scram(&mut self, password: &str) -> Result<(), Error> {
+        self.prove(SCRAM_SHA_256, password, ChannelBinding::unsupported())
+    }
+
+    /// The same with a mechanism and a channel binding of one's choice.
+    pub fn prove(&mut self, mechanism: &str, password: &str, binding: ChannelBinding) -> Result<(), Error> {
         let offered = self.expect(b'R')?;
-        if !offered.body.windows(SCRAM_SHA_256.len()).any(|part| part == SCRAM_SHA_256.as_bytes()) {
-            return Err(Error::Unexpected(format!("no SCRAM-SHA-256 among the mechanisms: {offered:?}")));
+        let offered = String::from_utf8_lossy(offered.body.get(4..).unwrap_or_default()).into_owned();
+        if !offered.split('\0').any(|name| name == mechanism) {
+            return Err(Error::Unexpected(format!("no {mechanism} among the mechanisms: {offered:?}")));
         }
-        let mut exchange = ScramSha256::new(password.as_bytes(), ChannelBinding::unsupported());
-        let mut first = SCRAM_SHA_256.as_bytes().to_vec();
+        let mut exchange = ScramSha256::new(password.as_bytes(), binding);
+        let mut first = mechanism.as_bytes().to_vec();
         first.push(0);
         first.extend(length(exchange.message().len()));
         first.extend(exchange.message());
@@ -85,7 +159,7 @@ impl RawClient {
 
     /// Sends bytes as they are.
     pub fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.stream.write_all(bytes).map_err(Error::io("send"))
+        self.stream.write_all(bytes).and_then(|()| self.stream.flush()).map_err(Error::io("send"))
     }
 
     /// Sends each byte in a packet of its own.
@@ -95,7 +169,10 @@ impl RawClient {
 
     /// The connection itself, for a reader of its own; `None` where bytes that came were not read as messages yet.
     pub fn into_stream(self) -> Option<TcpStream> {
-        self.pending.is_empty().then_some(self.stream)
+        match self.stream {
+            Socket::Plain(stream) if self.pending.is_empty() => Some(stream),
+            _ => None,
+        }
     }
 
     /// Sends a simple query and returns all that comes up to ReadyForQuery.
@@ -163,7 +240,7 @@ impl RawClient {
 
     /// Closes the sending half, as a client that died halfway.
     pub fn close_sending(&self) -> Result<(), Error> {
-        self.stream.shutdown(Shutdown::Write).map_err(Error::io("close the sending half"))
+        self.stream.tcp().shutdown(Shutdown::Write).map_err(Error::io("close the sending half"))
     }
 
     /// The next byte outside any message: the answer to an SSLRequest.
@@ -190,7 +267,7 @@ impl RawClient {
     }
 
     fn fill(&mut self, limit: Duration) -> Result<(), Error> {
-        self.stream.set_read_timeout(Some(limit)).map_err(Error::io("set a time limit"))?;
+        self.stream.tcp().set_read_timeout(Some(limit)).map_err(Error::io("set a time limit"))?;
         let mut chunk = [0; 16 << 10];
         match self.stream.read(&mut chunk) {
             Ok(0) => Err(Error::Closed("a message".to_owned())),
@@ -221,7 +298,12 @@ pub fn message(tag: u8, body: &[u8]) -> Vec<u8> {
 
 /// A start-up packet of protocol 3.0.
 pub fn startup(parameters: &[(&str, &str)]) -> Vec<u8> {
-    let mut body = PROTOCOL_3_0.to_be_bytes().to_vec();
+    startup_of(0, parameters)
+}
+
+/// A start-up packet of protocol 3.`minor`.
+pub fn startup_of(minor: u16, parameters: &[(&str, &str)]) -> Vec<u8> {
+    let mut body = (PROTOCOL_3_0 | u32::from(minor)).to_be_bytes().to_vec();
     for text in parameters.iter().flat_map(|(name, value)| [name, value]) {
         body.extend(text.as_bytes());
         body.push(0);

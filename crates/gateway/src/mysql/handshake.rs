@@ -8,6 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
+    time::Instant,
 };
 
 use bytes::BytesMut;
@@ -20,7 +21,10 @@ use querygate_mysql::{
 };
 use querygate_record::{Engine, Event, Origin, Principal, SessionFacts, SessionId};
 use secrecy::SecretString;
-use tokio::{net::TcpStream, time::timeout};
+use tokio::{
+    net::TcpStream,
+    time::{sleep, timeout},
+};
 
 use super::{
     errors,
@@ -29,9 +33,11 @@ use super::{
 };
 use crate::{
     config::{ClientTls, FAREWELL_WAIT_MAX, LOGIN_WAIT_MAX},
+    door::Pending,
     log::now_ns,
     shared::{LoopParts, Shared},
-    stream::Stream,
+    stream::{Stream, keep_alive},
+    tls::Acceptor,
 };
 
 /// What a client may use. What the gateway can't mediate is not offered: files, compression, session tracking, rows without definitions,
@@ -102,15 +108,27 @@ pub enum GreetError {
 
 /// The first packets of a connection.
 pub async fn greet(parts: &LoopParts, socket: TcpStream, address: SocketAddr) -> Result<LoggedIn, GreetError> {
-    match timeout(LOGIN_WAIT_MAX, greet_patiently(parts, socket, address)).await {
+    let Some(pending) = parts.shared.door.enter(address.ip()) else {
+        return Err(GreetError::Refused("far too many connections of one address are logging in".to_owned()));
+    };
+    match timeout(LOGIN_WAIT_MAX, greet_patiently(parts, socket, address, &pending)).await {
         Ok(result) => result,
         Err(_) => Err(GreetError::Refused("log-in took too long".to_owned())),
     }
 }
 
-async fn greet_patiently(parts: &LoopParts, socket: TcpStream, address: SocketAddr) -> Result<LoggedIn, GreetError> {
+async fn greet_patiently(
+    parts: &LoopParts,
+    socket: TcpStream,
+    address: SocketAddr,
+    pending: &Pending,
+) -> Result<LoggedIn, GreetError> {
     socket.set_nodelay(true).map_err(LinkError::Io)?;
+    keep_alive(&socket, parts.shared.config.keepalive).map_err(LinkError::Io)?;
     let mut link = Link::new(Stream::Plain(socket));
+    if pending.crowded {
+        return Err(refuse(&mut link, "53300", "too many connections from your address are logging in at once").await);
+    }
     let tls = parts.shared.tls.load_full();
     let nonce = greeting::nonce(rand::random::<[u8; NONCE]>());
     let greeting = Greeting {
@@ -128,7 +146,7 @@ async fn greet_patiently(parts: &LoopParts, socket: TcpStream, address: SocketAd
         match login::decode(&packet).map_err(LinkError::Malformed)? {
             First::Login(login) => break *login,
             First::Tls { .. } => match (&tls, link.stream.is_tls()) {
-                (Some(tls), false) => link = encrypt(link, tls.clone()).await?,
+                (Some(tls), false) => link = encrypt(link, tls).await?,
                 _ => return Err(refuse(&mut link, "08P01", "TLS is not offered here").await),
             },
         }
@@ -144,7 +162,19 @@ async fn greet_patiently(parts: &LoopParts, socket: TcpStream, address: SocketAd
         return Err(refuse(&mut link, "0A000", words).await);
     }
     let session = SessionId(uuid::Uuid::now_v7());
-    match prove(parts, &mut link, &login, &nonce).await? {
+    let Some(turn) = pending.turn(&login.user, Instant::now()) else {
+        log_refusal(parts, &login, address, session, &link, "too many failed log-ins before this one");
+        let words = format!("too many log-ins for user '{}' from your address have failed", login.user);
+        return Err(refuse(&mut link, "53300", &words).await);
+    };
+    sleep(turn).await;
+    let proof = prove(parts, &mut link, &login, &nonce).await?;
+    match proof {
+        Proof::Of(_) => pending.succeeded(&login.user),
+        Proof::Wrong => pending.failed(&login.user, Instant::now()),
+        Proof::NeedsTls => {}
+    }
+    match proof {
         Proof::Of(principal) => Ok(LoggedIn { link, login, principal: Arc::new(principal), address, session }),
         Proof::NeedsTls => {
             log_refusal(parts, &login, address, session, &link, "the password was not asked for without TLS");
@@ -174,7 +204,7 @@ fn version(shared: &Shared) -> String {
     }
 }
 
-async fn encrypt(link: Link, tls: Arc<rustls::ServerConfig>) -> Result<Link, GreetError> {
+async fn encrypt(link: Link, tls: &Acceptor) -> Result<Link, GreetError> {
     let Link { stream: Stream::Plain(socket), buffer, sequence } = link else {
         return Err(GreetError::Refused("TLS inside TLS".to_owned()));
     };
@@ -182,7 +212,7 @@ async fn encrypt(link: Link, tls: Arc<rustls::ServerConfig>) -> Result<Link, Gre
     if !buffer.is_empty() {
         return Err(GreetError::Refused("unencrypted data came after the request for TLS".to_owned()));
     }
-    let stream = tokio_rustls::TlsAcceptor::from(tls).accept(socket).await.map_err(LinkError::Io)?;
+    let stream = tls.accept(socket).await.map_err(LinkError::Io)?;
     Ok(Link { stream: Stream::Client(Box::new(stream)), buffer: BytesMut::new(), sequence })
 }
 

@@ -22,7 +22,7 @@ use crate::{
     log::now_ns,
     registry::{MAILBOX_MAX, SessionInfo},
     shared::LoopParts,
-    world::{DatabaseState, Place, World},
+    world::{AllTaken, DatabaseState, Places, World},
 };
 
 /// Why a known principal gets no session: SQLSTATE and words.
@@ -49,7 +49,7 @@ pub async fn open(parts: LoopParts, mut client: LoggedIn) {
 /// What a session needs besides its client.
 struct Prepared {
     database: Arc<DatabaseState>,
-    place: Place,
+    places: Places,
     world: Arc<World>,
     limits: Limits,
 }
@@ -68,9 +68,12 @@ async fn prepare(parts: &LoopParts, client: &LoggedIn) -> Result<Prepared, Refus
     if database.settings.engine == Engine::Postgres || !policy.may_connect(&client.principal) {
         return Err(unknown());
     }
-    let place = database
-        .enter()
-        .ok_or_else(|| ("53300", format!("too many connections to database '{name}' through the gateway")))?;
+    let of_roles = policy.limits(&client.principal);
+    let places =
+        database.enter(&client.principal, database.account_max(&of_roles)).await.map_err(|taken| match taken {
+            AllTaken::Account => ("53300", format!("too many connections of your account to database '{name}'")),
+            AllTaken::Database => ("53300", format!("too many connections to database '{name}' through the gateway")),
+        })?;
     let unreadable = "the gateway can't read the database's catalog; the database server may be away, try again later";
     let world = database.present_world().await.ok_or_else(|| ("08006", unreadable.to_owned()))?;
     let settings = &database.settings;
@@ -80,12 +83,12 @@ async fn prepare(parts: &LoopParts, client: &LoggedIn) -> Result<Prepared, Refus
         idle_in_transaction: settings.idle_in_transaction,
         ..Limits::default()
     };
-    let limits = own.smallest(&policy.limits(&client.principal));
-    Ok(Prepared { database, place, world, limits })
+    let limits = own.smallest(&of_roles);
+    Ok(Prepared { database, places, world, limits })
 }
 
 async fn run(parts: LoopParts, mut client: LoggedIn, prepared: Prepared) {
-    let Prepared { database, place, world, limits } = prepared;
+    let Prepared { database, places, world, limits } = prepared;
     let wishes = client.login.capabilities & PASSED;
     let connected = match upstream::connect(&database.upstream, wishes, &limits).await {
         Ok(connected) => connected,
@@ -111,11 +114,12 @@ async fn run(parts: LoopParts, mut client: LoggedIn, prepared: Prepared) {
         client: client.address.to_string(),
         application: handshake::application(&client.login),
         engine: database.settings.engine,
+        server: None,
         started_ns: now_ns(),
         live: Arc::default(),
     };
     let live = info.live.clone();
-    let entered = parts.shared.registry.enter(info, post.clone());
+    let entered = parts.shared.registry.enter(info, post.clone(), 0);
     let statement_max = limits.statement.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
     let judge = SessionJudge::new(Subject {
         database: database.clone(),
@@ -144,5 +148,5 @@ async fn run(parts: LoopParts, mut client: LoggedIn, prepared: Prepared) {
     let end = Driver::new(&parts, start).run().await;
     parts.shared.metrics.sessions.dec();
     tracing::debug!(session = %client.session, reason = end.reason, "a session ended");
-    drop((entered, place));
+    drop((entered, places));
 }

@@ -1,6 +1,6 @@
 //! The gateway's own connection to a MySQL or MariaDB server.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use querygate_mysql::{
@@ -19,9 +19,11 @@ use tokio::{net::TcpStream, time::timeout};
 
 use super::link::{LOGIN_BYTES_MAX, Link, LinkError, Rows};
 use crate::{
-    config::{CATALOG_WAIT_MAX, CONNECT_WAIT_MAX, Database},
+    config::{Address, CATALOG_WAIT_MAX, Database},
     postgres::upstream::{ConnectError, Upstream},
-    stream::Stream,
+    registry::Cancelled,
+    stream::{Stream, keep_alive},
+    tls::Connector,
 };
 
 /// `utf8mb4_general_ci`, which every version of both servers knows.
@@ -55,17 +57,20 @@ pub struct Connected {
 /// Connects, encrypts, logs in, and pins what texts mean. `wishes` are flags of [`PASSED`].
 pub async fn connect(upstream: &Upstream, wishes: u32, limits: &Limits) -> Result<Connected, ConnectError> {
     let database = &upstream.database;
-    match timeout(CONNECT_WAIT_MAX, open(upstream, wishes, limits)).await {
+    let wait = database.connect_timeout;
+    match timeout(wait, open(upstream, wishes, limits)).await {
         Ok(result) => result,
-        Err(_) => Err(ConnectError::Slow { address: database.address.clone() }),
+        Err(_) => Err(ConnectError::Slow { address: name(database), wait }),
     }
 }
 
 async fn open(upstream: &Upstream, wishes: u32, limits: &Limits) -> Result<Connected, ConnectError> {
     let database = &upstream.database;
     let protocol = |why: LinkError| refusal(database, why);
-    let socket = TcpStream::connect(&database.address).await.map_err(|e| away(database, &e))?;
+    let address = address(database)?;
+    let socket = TcpStream::connect((address.host.as_str(), address.port)).await.map_err(|e| away(database, &e))?;
     socket.set_nodelay(true).map_err(|e| away(database, &e))?;
+    keep_alive(&socket, database.keepalive).map_err(|e| away(database, &e))?;
     let mut link = Link::new(Stream::Plain(socket));
     let first = link.read(LOGIN_BYTES_MAX).await.map_err(protocol)?;
     if first.first() == Some(&ERR) {
@@ -78,7 +83,7 @@ async fn open(upstream: &Upstream, wishes: u32, limits: &Limits) -> Result<Conne
         return Err(protocol(LinkError::Unexpected("the server is too old: it lacks what the gateway needs")));
     }
     let mut capabilities = capabilities;
-    if let Some(tls) = &upstream.tls {
+    if let Some(tls) = upstream.tls() {
         if greeting.capabilities & can::SSL == 0 {
             return Err(tls_error(
                 database,
@@ -87,7 +92,7 @@ async fn open(upstream: &Upstream, wishes: u32, limits: &Limits) -> Result<Conne
         }
         capabilities |= can::SSL;
         link.write(&login::tls_request(capabilities, u32::MAX >> 8, COLLATION)).await.map_err(protocol)?;
-        link = encrypt(database, link, tls.clone()).await?;
+        link = encrypt(database, link, &tls).await?;
     }
     log_in(database, &mut link, &greeting, capabilities).await?;
     let mut connected = Connected { link, number: greeting.connection };
@@ -95,18 +100,16 @@ async fn open(upstream: &Upstream, wishes: u32, limits: &Limits) -> Result<Conne
     Ok(connected)
 }
 
-async fn encrypt(database: &Database, link: Link, tls: Arc<rustls::ClientConfig>) -> Result<Link, ConnectError> {
+async fn encrypt(database: &Database, link: Link, tls: &Connector) -> Result<Link, ConnectError> {
     let Link { stream: Stream::Plain(socket), buffer, sequence } = link else {
         return Err(tls_error(database, "TLS inside TLS"));
     };
     if !buffer.is_empty() {
         return Err(tls_error(database, "unencrypted data came where TLS was to begin"));
     }
-    let host = database.address.rsplit_once(':').map_or(database.address.as_str(), |(host, _)| host);
-    let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned())
-        .map_err(|e| tls_error(database, &e.to_string()))?;
-    let connector = tokio_rustls::TlsConnector::from(tls);
-    let stream = connector.connect(name, socket).await.map_err(|e| tls_error(database, &e.to_string()))?;
+    let name =
+        ServerName::try_from(address(database)?.host.clone()).map_err(|e| tls_error(database, &e.to_string()))?;
+    let stream = tls.connect(name, socket).await.map_err(|e| tls_error(database, &e.to_string()))?;
     Ok(Link { stream: Stream::Server(Box::new(stream)), buffer: BytesMut::new(), sequence })
 }
 
@@ -117,13 +120,13 @@ async fn log_in(
     capabilities: u32,
 ) -> Result<(), ConnectError> {
     let protocol = |why: LinkError| refusal(database, why);
-    let password = database.password.as_ref().map_or("", |p| p.expose_secret());
+    let password = database.login.password.as_ref().map_or("", |p| p.expose_secret());
     let plugin = if greeting.plugin == auth::NATIVE { auth::NATIVE } else { auth::CACHING_SHA2 };
     let login = Login {
         capabilities,
         packet_max: u32::MAX >> 8,
         collation: COLLATION,
-        user: database.user.clone(),
+        user: database.login.user.clone(),
         proof: proof(plugin, password, &greeting.nonce).unwrap_or_default(),
         database: Some(database.database.clone()),
         plugin: plugin.to_owned(),
@@ -207,14 +210,18 @@ pub async fn command(link: &mut Link, text: &str) -> Result<(), LinkError> {
 }
 
 /// Asks the server to cancel what a connection runs; returns once it has taken the request.
-pub async fn cancel(upstream: &Upstream, number: u32, wait: Duration) {
+pub async fn cancel(upstream: &Upstream, number: u32, wait: Duration) -> Cancelled {
+    let mut sent = false;
     let attempt = async {
         let mut connected = connect(upstream, 0, &Limits::default()).await.ok()?;
+        sent = true;
         command(&mut connected.link, &format!("KILL QUERY {number}")).await.ok()
     };
-    if timeout(wait, attempt).await.is_err() {
+    let ended = timeout(wait, attempt).await.is_ok();
+    if !ended {
         tracing::warn!(database = %upstream.database.name, "the server did not take a cancel request in time");
     }
+    if ended || !sent { Cancelled::Settled } else { Cancelled::Unknown }
 }
 
 /// A connection for the gateway's own questions.
@@ -236,12 +243,21 @@ impl Own {
     }
 }
 
+/// Its server: the configuration gives one.
+fn address(database: &Database) -> Result<&Address, ConnectError> {
+    database.addresses.first().ok_or_else(|| ConnectError::None(Vec::new()))
+}
+
+fn name(database: &Database) -> String {
+    database.addresses.first().map(ToString::to_string).unwrap_or_default()
+}
+
 fn away(database: &Database, error: &std::io::Error) -> ConnectError {
-    ConnectError::Away { address: database.address.clone(), why: error.to_string() }
+    ConnectError::Away { address: name(database), why: error.to_string() }
 }
 
 fn tls_error(database: &Database, why: &str) -> ConnectError {
-    ConnectError::Tls { address: database.address.clone(), why: why.to_owned() }
+    ConnectError::Tls { address: name(database), why: why.to_owned() }
 }
 
 fn refusal(database: &Database, why: LinkError) -> ConnectError {
@@ -250,6 +266,6 @@ fn refusal(database: &Database, why: LinkError) -> ConnectError {
             ConnectError::Refused { code: failure.code.to_string(), message: failure.message }
         }
         LinkError::Io(error) => away(database, &error),
-        other => ConnectError::Protocol { address: database.address.clone(), why: other.to_string() },
+        other => ConnectError::Protocol { address: name(database), why: other.to_string() },
     }
 }

@@ -9,7 +9,10 @@ use querygate_mysql::{command::kind, packet, value::Type};
 use querygate_session::{ClientReply, Injected, Transaction};
 
 use super::{errors, prepared::Statements, settings, upstream};
-use crate::driver::{CANCEL_WAIT_MAX, Driver, End, Wire};
+use crate::{
+    driver::{CANCEL_WAIT_MAX, Driver, End, Wire},
+    registry::Cancelled,
+};
 
 /// What the driver keeps of a MySQL session's bytes.
 pub struct Mysql {
@@ -250,7 +253,7 @@ impl Wire for Mysql {
         }
     }
 
-    fn cancel(driver: &Driver<Mysql>) -> Option<Pin<Box<dyn Future<Output = ()>>>> {
+    fn cancel(driver: &Driver<Mysql>) -> Option<Pin<Box<dyn Future<Output = Cancelled>>>> {
         let (upstream, number) = (driver.database.upstream.clone(), driver.wire.number);
         Some(Box::pin(async move { upstream::cancel(&upstream, number, CANCEL_WAIT_MAX).await }))
     }

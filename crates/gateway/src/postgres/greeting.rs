@@ -14,7 +14,11 @@ use querygate_postgres::{
 };
 use querygate_record::{Engine, Event, Origin, Principal, SessionFacts};
 use querygate_sql::settings::{Change, change};
-use tokio::{io::AsyncWriteExt, sync::mpsc, time::timeout};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::mpsc,
+    time::timeout,
+};
 
 use crate::{
     config::FAREWELL_WAIT_MAX,
@@ -22,12 +26,19 @@ use crate::{
     duplex::{Duplex, Side},
     judge::{SessionJudge, Subject},
     log::now_ns,
-    postgres::{Postgres, handshake::Login, server_side::client_value},
+    postgres::{
+        Postgres,
+        handshake::Login,
+        server_side::client_value,
+        upstream::{ConnectError, Connected},
+    },
     registry::{MAILBOX_MAX, SessionInfo},
     shared::LoopParts,
-    world::{DatabaseState, Place, World},
+    world::{AllTaken, DatabaseState, Places, World},
 };
 
+/// Bytes that a client may send before it is ready, at most: then it is not read.
+const EARLY_BYTES_MAX: usize = 64 * 1024;
 /// Longest `application_name` that Postgres keeps, bytes.
 const APPLICATION_NAME_MAX: usize = 63;
 
@@ -49,14 +60,14 @@ impl Refusal {
 }
 
 /// Opens a session for a client that has logged in, and drives it to its end.
-pub async fn open(parts: LoopParts, login: Login) {
+pub async fn open(parts: LoopParts, mut login: Login) {
     let mut facts = session_facts(&login);
     let session = login.session;
     let log = parts.log.clone();
     let opened = |facts: SessionFacts| {
         log.push(Some(session), 0, Origin::Client, Event::SessionOpened(Box::new(facts)), now_ns());
     };
-    let prepared = prepare(&parts, &login).await;
+    let prepared = prepare(&parts, &mut login).await;
     match prepared {
         Ok(prepared) => {
             opened(facts);
@@ -108,28 +119,26 @@ async fn refuse(mut login: Login, refusal: &Refusal) {
 /// What a session needs besides its client.
 struct Prepared {
     database: Arc<DatabaseState>,
-    place: Place,
+    places: Places,
     world: Arc<World>,
     limits: Limits,
     parameters: Vec<(String, String)>,
 }
 
-async fn prepare(parts: &LoopParts, login: &Login) -> Result<Prepared, Refusal> {
+async fn prepare(parts: &LoopParts, login: &mut Login) -> Result<Prepared, Refusal> {
     if parts.shared.draining.load(Ordering::Relaxed) {
         return Err(Refusal::new("57P03", "the gateway is stopping"));
     }
-    let name = database_name(&login.startup);
+    let name = database_name(&login.startup).to_owned();
     // A database that doesn't exist and one that does not open to this principal look alike.
     let unknown = || Refusal::new("3D000", format!("database \"{name}\" does not exist"));
-    let database = parts.shared.databases.get(name).ok_or_else(unknown)?.clone();
+    let database = parts.shared.databases.get(name.as_str()).ok_or_else(unknown)?.clone();
     let policy = database.policy.load_full().ok_or_else(unknown)?;
     if database.settings.engine != Engine::Postgres || !policy.may_connect(&login.principal) {
         return Err(unknown());
     }
-    let place = database.enter().ok_or_else(|| {
-        Refusal::new("53300", format!("too many connections to database \"{name}\" through the gateway"))
-            .hint("Try again when other sessions have ended, or raise limits.connections.")
-    })?;
+    let of_roles = policy.limits(&login.principal);
+    let places = enter(&database, login, &of_roles).await?;
     let world = present_world(&database).await?;
     let masked = world.view(&login.principal).is_masked();
     let settings = &database.settings;
@@ -139,14 +148,59 @@ async fn prepare(parts: &LoopParts, login: &Login) -> Result<Prepared, Refusal> 
         idle_in_transaction: settings.idle_in_transaction,
         ..Limits::default()
     };
-    let limits = own.smallest(&policy.limits(&login.principal));
+    let limits = own.smallest(&of_roles);
     let parameters = server_parameters(&login.startup, &login.principal, &limits, masked)?;
-    Ok(Prepared { database, place, world, limits, parameters })
+    Ok(Prepared { database, places, world, limits, parameters })
+}
+
+/// Takes a place among the database's connections and the account's, in turn.
+async fn enter(database: &DatabaseState, login: &mut Login, of_roles: &Limits) -> Result<Places, Refusal> {
+    let principal = login.principal.clone();
+    let entered = tokio::select! {
+        entered = database.enter(&principal, database.account_max(of_roles)) => entered,
+        () = gone(login) => return Err(Refusal::new("08006", "the client went away while it waited for a connection")),
+    };
+    let (name, waited) = (&database.settings.name, database.settings.connection_wait.as_secs_f32());
+    entered.map_err(|taken| match taken {
+        AllTaken::Account => Refusal::new(
+            "53300",
+            format!("too many connections of account \"{}\" to database \"{name}\"", principal.identity.subject),
+        )
+        .hint(format!(
+            "None of your own ended within {waited} s: close some, or ask the gateway's administrator to raise \
+             connections_per_account, or limits.connections of your role."
+        )),
+        AllTaken::Database => {
+            Refusal::new("53300", format!("too many connections to database \"{name}\" through the gateway")).hint(
+                format!(
+                    "None ended within {waited} s: try again later, or ask the gateway's administrator to raise limits.connections."
+                ),
+            )
+        }
+    })
+}
+
+/// Ends when the client has closed its connection. What it sends too early is kept, up to a bound.
+async fn gone(login: &mut Login) {
+    while login.rest.len() < EARLY_BYTES_MAX {
+        match login.stream.read_buf(&mut login.rest).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+    }
+    std::future::pending().await
 }
 
 /// The database's world; where there is none yet, one look at the catalog is waited for.
 async fn present_world(database: &DatabaseState) -> Result<Arc<World>, Refusal> {
     database.present_world().await.ok_or_else(|| {
+        if database.pooled.load(Ordering::Acquire) {
+            return Refusal::new(
+                "0A000",
+                "a pooler in transaction mode stands before the database server, and the gateway needs sessions of its own",
+            )
+            .hint("Tell the gateway's administrator: give the server's own address, or a pool with pool_mode = session.");
+        }
         Refusal::new("08006", "the gateway can't read the database's catalog")
             .hint("The database server may be away; the gateway's log says more. Try again later.")
     })
@@ -168,7 +222,8 @@ fn server_parameters(
             "application_name" => application = value.clone(),
             "replication" if matches!(value.as_str(), "false" | "off" | "no" | "0") => {}
             "replication" => {
-                return Err(Refusal::new("0A000", "replication connections are not supported through the gateway"));
+                let words = "replication connections are not supported through the gateway";
+                return Err(Refusal::new("0A000", words).hint("Connect to the database server itself for replication."));
             }
             "options" => asked.extend(options(value)?),
             protocol if protocol.starts_with("_pq_.") => {}
@@ -268,9 +323,25 @@ fn application_name(subject: &str, theirs: &str) -> String {
     name
 }
 
+/// A connection to the server, after one more look at which one it is where that may help.
+async fn connect(
+    database: &DatabaseState,
+    principal: &Principal,
+    parameters: &[(String, String)],
+) -> Result<Connected, ConnectError> {
+    let login = database.settings.login_for(principal);
+    match database.upstream.connect(login, parameters).await {
+        Err(error) if error.may_have_moved() && database.look().await => {
+            tracing::debug!(database = %database.settings.name, %error, "one more attempt");
+            database.upstream.connect(login, parameters).await
+        }
+        result => result,
+    }
+}
+
 async fn run(parts: LoopParts, login: Login, prepared: Prepared) {
-    let Prepared { database, place, world, limits, parameters } = prepared;
-    let connected = match database.upstream.connect(parameters).await {
+    let Prepared { database, places, world, limits, parameters } = prepared;
+    let connected = match connect(&database, &login.principal, &parameters).await {
         Ok(connected) => connected,
         Err(error) => {
             tracing::warn!(database = %database.settings.name, %error, "no server connection for a session");
@@ -293,11 +364,19 @@ async fn run(parts: LoopParts, login: Login, prepared: Prepared) {
         client: login.address.to_string(),
         application: login.startup.parameter("application_name").unwrap_or_default().to_owned(),
         engine: Engine::Postgres,
+        server: Some(connected.route.socket),
         started_ns: now_ns(),
         live: Arc::default(),
     };
     let live = info.live.clone();
-    let entered = parts.shared.registry.enter(info, post.clone());
+    let entered = parts.shared.registry.enter(info, post.clone(), login.minor);
+    // Sessions with another server than the present one were ended before this one was known.
+    if database.upstream.settled().is_some_and(|route| route.socket != connected.route.socket) {
+        let words = "the database is served by another server now: connect again";
+        let event = Event::SessionClosed { reason: words.to_owned() };
+        parts.log.push(Some(login.session), 0, Origin::Gateway, event, now_ns());
+        return refuse(login, &Refusal::new("57P01", words)).await;
+    }
     let mut client = Side::new(login.stream, login.rest);
     for (name, value) in &connected.parameters {
         let value = client_value(name, value, &login.principal.identity.subject).unwrap_or_else(|| value.clone());
@@ -330,7 +409,7 @@ async fn run(parts: LoopParts, login: Login, prepared: Prepared) {
     let end = Driver::new(&parts, start).run().await;
     parts.shared.metrics.sessions.dec();
     tracing::debug!(session = %login.session, reason = end.reason, "a session ended");
-    drop((entered, place));
+    drop((entered, places));
 }
 
 /// Whether an account may still log in, for sessions that outlive a change.

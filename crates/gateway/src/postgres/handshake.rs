@@ -1,28 +1,36 @@
-//! A client's first steps: encryption, start-up parameters, proof of identity. Nothing of the server is touched here.
+//! A client's first steps: encryption, protocol version, proof of identity. Nothing of the server is touched here.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use bytes::BytesMut;
 use querygate_postgres::{
-    backend::encode::{self, ErrorReport, Severity},
-    frame::{self, Frame},
-    frontend,
-    scram::server::{ScramError, ServerFirst},
-    startup::{FirstPacket, Startup, next_first},
+    backend::encode,
+    startup::{FirstPacket, Startup},
 };
 use querygate_record::{Engine, Event, Origin, Principal, SessionFacts, SessionId};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
+use super::{
+    client::{Client, GreetError},
+    prove::{Unproved, prove},
+};
 use crate::{
-    config::{ClientTls, FAREWELL_WAIT_MAX, LOGIN_WAIT_MAX},
+    config::{ClientTls, LOGIN_WAIT_MAX},
+    door::Pending,
     log::now_ns,
     shared::LoopParts,
-    stream::Stream,
+    stream::{Stream, keep_alive},
 };
+
+/// The newest minor version of protocol 3 that the gateway speaks with clients: 3.2 has longer keys for cancellation.
+const MINOR_MAX: u16 = 2;
+
+const WHEN_FULL: &str = "Try again when others have ended; the gateway's administrator sets listen.connections.";
+const CROWDED: &str = "too many connections from your address are logging in at once";
+const WHEN_CROWDED: &str = "Open fewer at a time; the gateway's administrator sets listen.logins_per_address.";
 
 /// A client that has proved who it is.
 pub struct Login {
@@ -32,6 +40,8 @@ pub struct Login {
     pub rest: BytesMut,
     /// Its start-up packet.
     pub startup: Startup,
+    /// The minor version of protocol 3 that was agreed on.
+    pub minor: u16,
     /// Who it is.
     pub principal: Arc<Principal>,
     /// Where it comes from.
@@ -48,128 +58,98 @@ pub enum Greeted {
     LoggedIn(Box<Login>),
 }
 
-/// Why they did not end well.
-#[derive(Debug, thiserror::Error)]
-pub enum GreetError {
-    /// The client went away or was too slow.
-    #[error("{0}")]
-    Gone(#[from] io::Error),
-    /// The client was refused and told so.
-    #[error("refused: {0}")]
-    Refused(String),
-}
-
-/// The first packets of a connection.
-pub async fn greet(parts: &LoopParts, socket: TcpStream, address: SocketAddr) -> Result<Greeted, GreetError> {
-    match timeout(LOGIN_WAIT_MAX, greet_patiently(parts, socket, address)).await {
+/// The first packets of a connection. `full`: the gateway has no room for another session; then only a cancel request is served.
+pub async fn greet(
+    parts: &LoopParts,
+    socket: TcpStream,
+    address: SocketAddr,
+    full: bool,
+) -> Result<Greeted, GreetError> {
+    let Some(pending) = parts.shared.door.enter(address.ip()) else {
+        return Err(GreetError::Refused("far too many connections of one address are logging in".to_owned()));
+    };
+    let steps = async {
+        let (mut client, opening) = open(parts, socket).await?;
+        match opening {
+            Opening::Cancelled => Ok(Greeted::Cancelled),
+            Opening::Session(_) if full => {
+                Err(client.refuse("53300", "too many connections to the gateway", Some(WHEN_FULL)).await)
+            }
+            Opening::Session(_) if pending.crowded => Err(client.refuse("53300", CROWDED, Some(WHEN_CROWDED)).await),
+            Opening::Session(startup) => {
+                let login = log_in(parts, client, startup, address, &pending).await?;
+                Ok(Greeted::LoggedIn(Box::new(login)))
+            }
+        }
+    };
+    match timeout(LOGIN_WAIT_MAX, steps).await {
         Ok(result) => result,
         Err(_) => Err(GreetError::Refused("log-in took too long".to_owned())),
     }
 }
 
-async fn greet_patiently(parts: &LoopParts, socket: TcpStream, address: SocketAddr) -> Result<Greeted, GreetError> {
+/// What a connection is opened for.
+enum Opening {
+    Cancelled,
+    Session(Startup),
+}
+
+/// Encryption, as often as Postgres lets a client ask for it (each kind once), then the packet that says what the connection is for.
+async fn open(parts: &LoopParts, socket: TcpStream) -> Result<(Client, Opening), GreetError> {
     socket.set_nodelay(true)?;
-    let mut client = Client { stream: Stream::Plain(socket), buffer: BytesMut::new() };
+    keep_alive(&socket, parts.shared.config.keepalive)?;
+    let mut client = Client::new(socket);
+    if client.begins_with_tls().await? {
+        client = encrypt_directly(parts, client).await?;
+    }
+    let (mut asked_tls, mut asked_gss) = (client.stream.is_tls(), false);
     loop {
         match client.first_packet().await? {
             FirstPacket::Cancel(key) => {
                 parts.shared.registry.cancel(&key);
-                return Ok(Greeted::Cancelled);
+                client.close().await;
+                return Ok((client, Opening::Cancelled));
             }
-            FirstPacket::GssEnc => client.write(b"N").await?,
-            FirstPacket::Ssl => client = client.encrypt(parts).await?,
-            FirstPacket::Startup(startup) => {
-                return log_in(parts, client, startup, address).await.map(|login| Greeted::LoggedIn(Box::new(login)));
+            FirstPacket::GssEnc if !asked_gss => {
+                asked_gss = true;
+                client.write(b"N").await?;
             }
+            FirstPacket::Ssl if !asked_tls => {
+                asked_tls = true;
+                client = encrypt(parts, client).await?;
+            }
+            FirstPacket::GssEnc | FirstPacket::Ssl => {
+                return Err(client.refuse("08P01", "encryption was negotiated already", None).await);
+            }
+            FirstPacket::Startup(startup) => return Ok((client, Opening::Session(startup))),
         }
     }
 }
 
-/// Tells a client that there is no room. It is not read: what it sends first is small enough to be ignored.
-pub async fn turn_away(mut socket: TcpStream) {
-    let mut out = BytesMut::new();
-    let message = "too many connections to the gateway";
-    encode::error(
-        &mut out,
-        &ErrorReport { severity: Severity::Fatal, code: "53300", message, ..ErrorReport::default() },
-    );
-    let farewell = async {
-        socket.write_all(&out).await?;
-        socket.shutdown().await?;
-        // Closing with unread bytes would reset the connection before the client has read the answer.
-        let mut ignored = [0_u8; 1024];
-        socket.read(&mut ignored).await
+/// TLS without asking (`sslnegotiation=direct`): both sides must say by ALPN that Postgres's protocol follows, so that nobody can turn a
+/// client of another protocol here (PostgreSQL documentation, "SSL Session Encryption").
+async fn encrypt_directly(parts: &LoopParts, client: Client) -> Result<Client, GreetError> {
+    let Some(acceptor) = parts.shared.tls.load_full() else {
+        return Err(GreetError::Refused("a TLS handshake, but TLS is off here".to_owned()));
     };
-    // A client that is gone needs no farewell.
-    let _ = timeout(FAREWELL_WAIT_MAX, farewell).await;
+    let mut client = client.encrypt(&acceptor).await?;
+    if client.agreed_on_protocol() {
+        return Ok(client);
+    }
+    let words = "a direct TLS connection must negotiate the protocol \"postgresql\" by ALPN";
+    Err(client.refuse("08P01", words, Some("Use sslnegotiation=postgres, or a driver that sends ALPN.")).await)
 }
 
-struct Client {
-    stream: Stream,
-    buffer: BytesMut,
-}
-
-impl Client {
-    async fn first_packet(&mut self) -> Result<FirstPacket, GreetError> {
-        loop {
-            match next_first(&mut self.buffer) {
-                Ok(Some(packet)) => return Ok(packet),
-                Ok(None) => self.read().await?,
-                Err(error) => return Err(self.refuse("08P01", &error.to_string(), None).await),
-            }
-        }
+/// The answer to SSLRequest.
+async fn encrypt(parts: &LoopParts, mut client: Client) -> Result<Client, GreetError> {
+    let Some(acceptor) = parts.shared.tls.load_full() else {
+        client.write(b"N").await?;
+        return Ok(client);
+    };
+    if client.buffer.is_empty() {
+        client.write(b"S").await?;
     }
-
-    async fn encrypt(mut self, parts: &LoopParts) -> Result<Client, GreetError> {
-        let tls = parts.shared.tls.load_full();
-        let (Some(tls), false) = (tls, self.stream.is_tls()) else {
-            self.write(b"N").await?;
-            return Ok(self);
-        };
-        // Bytes that came before the handshake could be someone else's, to be taken for the client's afterwards (CVE-2021-23214).
-        if !self.buffer.is_empty() {
-            return Err(self.refuse("08P01", "unencrypted data came after the request for TLS", None).await);
-        }
-        self.write(b"S").await?;
-        let Stream::Plain(socket) = self.stream else { return Err(GreetError::Refused("TLS inside TLS".to_owned())) };
-        let stream = tokio_rustls::TlsAcceptor::from(tls).accept(socket).await?;
-        Ok(Client { stream: Stream::Client(Box::new(stream)), buffer: BytesMut::new() })
-    }
-
-    async fn read(&mut self) -> Result<(), GreetError> {
-        if self.stream.read_buf(&mut self.buffer).await? == 0 {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-        }
-        Ok(())
-    }
-
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), GreetError> {
-        self.stream.write_all(bytes).await?;
-        self.stream.flush().await?;
-        Ok(())
-    }
-
-    async fn frame(&mut self) -> Result<Frame, GreetError> {
-        loop {
-            match frame::next(&mut self.buffer, frame::limit::LOGIN) {
-                Ok(Some(frame)) => return Ok(frame),
-                Ok(None) => self.read().await?,
-                Err(error) => return Err(self.refuse("08P01", &error.to_string(), None).await),
-            }
-        }
-    }
-
-    async fn refuse(&mut self, code: &str, message: &str, hint: Option<&str>) -> GreetError {
-        let mut out = BytesMut::new();
-        encode::error(
-            &mut out,
-            &ErrorReport { severity: Severity::Fatal, code, message, hint, ..ErrorReport::default() },
-        );
-        match self.write(&out).await {
-            Ok(()) => GreetError::Refused(message.to_owned()),
-            Err(gone) => gone,
-        }
-    }
+    client.encrypt(&acceptor).await
 }
 
 async fn log_in(
@@ -177,107 +157,100 @@ async fn log_in(
     mut client: Client,
     startup: Startup,
     address: SocketAddr,
+    pending: &Pending,
 ) -> Result<Login, GreetError> {
-    if startup.major != 3 {
-        let words =
-            format!("unsupported frontend protocol {}.{}: the gateway speaks 3.0", startup.major, startup.minor);
-        return Err(client.refuse("0A000", &words, None).await);
-    }
-    let options: Vec<&str> =
-        startup.parameters.iter().map(|(n, _)| n.as_str()).filter(|n| n.starts_with("_pq_.")).collect();
-    if startup.minor > 0 || !options.is_empty() {
-        let mut out = BytesMut::new();
-        encode::negotiate_protocol_version(&mut out, 0, &options);
-        client.write(&out).await?;
-    }
+    let minor = negotiate(&mut client, &startup).await?;
     if let ClientTls::On { plain_allowed: false, .. } = parts.shared.config.tls
         && !client.stream.is_tls()
     {
         let hint = Some("Connect with sslmode=require or stricter.");
         return Err(client.refuse("28000", "connections without TLS are not allowed here", hint).await);
     }
-    let Some(name) = startup.parameter("user").map(str::to_owned) else {
-        return Err(client.refuse("28000", "no user name in the start-up packet", None).await);
+    let Some(name) = startup.parameter("user").filter(|user| !user.is_empty()).map(str::to_owned) else {
+        let hint = Some("Give the name of your account on the gateway.");
+        return Err(client.refuse("28000", "no user name in the start-up packet", hint).await);
     };
     let session = SessionId(uuid::Uuid::now_v7());
+    let refused = Attempt { parts, startup: &startup, name: &name, address, session, tls: client.stream.is_tls() };
+    let Some(turn) = pending.turn(&name, Instant::now()) else {
+        refused.log("too many failed log-ins before this one");
+        let words = format!("too many log-ins for user \"{name}\" from your address have failed");
+        return Err(client.refuse("53300", &words, Some("Put the password right, then wait a minute.")).await);
+    };
+    // Without a look at the client: one that goes away and comes again is not served sooner.
+    sleep(turn).await;
     let login = parts.shared.accounts.lookup(&name);
     let proved = prove(&mut client, &login.verifier).await;
     match (proved, login.principal) {
         (Ok(last), Some(principal)) => {
+            pending.succeeded(&name);
             let mut out = BytesMut::new();
             encode::authentication_sasl_final(&mut out, &last);
             encode::authentication_ok(&mut out);
             client.write(&out).await?;
-            Ok(Login {
-                stream: client.stream,
-                rest: client.buffer,
-                startup,
-                principal: Arc::new(principal),
-                address,
-                session,
-            })
+            let (stream, rest) = (client.stream, client.buffer);
+            Ok(Login { stream, rest, startup, minor, principal: Arc::new(principal), address, session })
         }
         (Err(Unproved::Gone(gone)), _) => Err(gone),
         (Err(Unproved::Scram(error)), _) if error.sqlstate() != "28P01" => {
-            log_refusal(parts, &startup, &name, address, (session, client.stream.is_tls()), "malformed exchange");
+            refused.log(&error.to_string());
             Err(client.refuse(error.sqlstate(), &error.to_string(), None).await)
         }
         // One answer for a wrong password, an unknown account and a disabled one.
         _ => {
-            log_refusal(parts, &startup, &name, address, (session, client.stream.is_tls()), "authentication failed");
+            pending.failed(&name, Instant::now());
+            refused.log("authentication failed");
             let words = format!("password authentication failed for user \"{name}\"");
             Err(client.refuse("28P01", &words, None).await)
         }
     }
 }
 
-enum Unproved {
-    Gone(GreetError),
-    Scram(ScramError),
+/// The protocol's version and options (PostgreSQL documentation, "Start-up", NegotiateProtocolVersion): whatever is newer than the
+/// gateway is negotiated down, and no option is known.
+async fn negotiate(client: &mut Client, startup: &Startup) -> Result<u16, GreetError> {
+    if startup.major != 3 {
+        let words = format!(
+            "unsupported frontend protocol {}.{}: the gateway speaks 3.0 to 3.{MINOR_MAX}",
+            startup.major, startup.minor
+        );
+        return Err(client.refuse("0A000", &words, Some("Use a driver that speaks protocol 3.")).await);
+    }
+    let minor = startup.minor.min(MINOR_MAX);
+    let options = startup.parameters.iter().map(|(name, _)| name.as_str()).filter(|name| name.starts_with("_pq_."));
+    let options: Vec<&str> = options.collect();
+    if startup.minor > MINOR_MAX || !options.is_empty() {
+        let mut out = BytesMut::new();
+        encode::negotiate_protocol_version(&mut out, minor, &options);
+        client.write(&out).await?;
+    }
+    Ok(minor)
 }
 
-/// SCRAM-SHA-256 (RFC 5802; PostgreSQL documentation, "SASL Authentication").
-async fn prove(client: &mut Client, verifier: &querygate_record::ScramVerifier) -> Result<Vec<u8>, Unproved> {
-    let gone = |e: GreetError| Unproved::Gone(e);
-    let exchange = ServerFirst::new(None);
-    let mut out = BytesMut::new();
-    encode::authentication_sasl(&mut out, exchange.mechanisms());
-    client.write(&out).await.map_err(gone)?;
-    let frame = client.frame().await.map_err(gone)?;
-    let malformed = |what| Unproved::Scram(ScramError::Malformed { what });
-    if frame.kind() != frontend::kind::AUTHENTICATION {
-        return Err(malformed("an answer to the log-in was expected"));
-    }
-    let first = frontend::password::sasl_initial(frame.body()).map_err(|_| malformed("the first message"))?;
-    let data = first.data.ok_or_else(|| malformed("the first message is empty"))?;
-    let (answer, exchange) = exchange.client_first(first.mechanism, data, verifier).map_err(Unproved::Scram)?;
-    let mut out = BytesMut::new();
-    encode::authentication_sasl_continue(&mut out, &answer);
-    client.write(&out).await.map_err(gone)?;
-    let frame = client.frame().await.map_err(gone)?;
-    if frame.kind() != frontend::kind::AUTHENTICATION {
-        return Err(malformed("an answer to the log-in was expected"));
-    }
-    exchange.client_final(frontend::password::sasl_response(frame.body())).map_err(Unproved::Scram)
-}
-
-fn log_refusal(
-    parts: &LoopParts,
-    startup: &Startup,
-    name: &str,
+/// An attempt to log in.
+struct Attempt<'a> {
+    parts: &'a LoopParts,
+    startup: &'a Startup,
+    name: &'a str,
     address: SocketAddr,
-    (session, tls): (SessionId, bool),
-    why: &str,
-) {
-    parts.shared.metrics.refused_logins.inc();
-    let facts = SessionFacts {
-        principal: Principal::local(name, []),
-        client: address.to_string(),
-        application: startup.parameter("application_name").unwrap_or_default().to_owned(),
-        database: startup.parameter("database").unwrap_or(name).to_owned(),
-        engine: Engine::Postgres,
-        tls,
-        refused: Some(why.to_owned()),
-    };
-    parts.log.push(Some(session), 0, Origin::Client, Event::SessionOpened(Box::new(facts)), now_ns());
+    session: SessionId,
+    tls: bool,
+}
+
+impl Attempt<'_> {
+    /// Puts into the log that it was refused.
+    fn log(&self, why: &str) {
+        self.parts.shared.metrics.refused_logins.inc();
+        let facts = SessionFacts {
+            principal: Principal::local(self.name, []),
+            client: self.address.to_string(),
+            application: self.startup.parameter("application_name").unwrap_or_default().to_owned(),
+            database: self.startup.parameter("database").unwrap_or(self.name).to_owned(),
+            engine: Engine::Postgres,
+            tls: self.tls,
+            refused: Some(why.to_owned()),
+        };
+        let event = Event::SessionOpened(Box::new(facts));
+        self.parts.log.push(Some(self.session), 0, Origin::Client, event, now_ns());
+    }
 }

@@ -1,5 +1,7 @@
 //! The gateway's own questions to a server, over a connection of its own: one text, one row, one column.
 
+use std::collections::BTreeSet;
+
 use bytes::BytesMut;
 use querygate_postgres::{
     backend::{self, Message, kind},
@@ -12,12 +14,18 @@ use tokio::{
 
 use crate::{
     config::CATALOG_WAIT_MAX,
-    postgres::upstream::{ConnectError, Connected, Upstream},
+    postgres::upstream::{
+        ConnectError, Connected, DEFAULT_READ_ONLY, IN_HOT_STANDBY, Route, Upstream, why_not_writable,
+    },
     stream::Stream,
 };
 
 /// The answer of one question, at most: a snapshot of a large catalog.
 pub const ANSWER_BYTES_MAX: usize = 512 * 1024 * 1024;
+
+/// How often two connections are compared to find a pooler.
+const POOLER_LOOKS: usize = 3;
+const PROCESS: &str = "SELECT pg_catalog.pg_backend_pid()::pg_catalog.text";
 
 /// Why a question has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +52,30 @@ pub enum OwnError {
 pub struct Own {
     stream: Stream,
     buffer: BytesMut,
+    route: Route,
+    reported: Reported,
+}
+
+/// What a server last reported of whether it takes writes.
+#[derive(Debug)]
+struct Reported {
+    in_hot_standby: Option<String>,
+    default_read_only: Option<String>,
+}
+
+impl Reported {
+    fn of(connected: &Connected) -> Reported {
+        let value = |name| connected.parameter(name).map(str::to_owned);
+        Reported { in_hot_standby: value(IN_HOT_STANDBY), default_read_only: value(DEFAULT_READ_ONLY) }
+    }
+
+    fn take(&mut self, name: &str, value: &str) {
+        match name {
+            IN_HOT_STANDBY => self.in_hot_standby = Some(value.to_owned()),
+            DEFAULT_READ_ONLY => self.default_read_only = Some(value.to_owned()),
+            _ => {}
+        }
+    }
 }
 
 impl Own {
@@ -54,8 +86,32 @@ impl Own {
             ("client_encoding".to_owned(), "UTF8".to_owned()),
             ("search_path".to_owned(), "pg_catalog".to_owned()),
         ];
-        let Connected { stream, rest, .. } = upstream.connect(parameters).await?;
-        Ok(Own { stream, buffer: rest })
+        let connected = upstream.discover(&upstream.database.login, &parameters).await?;
+        let reported = Reported::of(&connected);
+        let Connected { stream, rest, route, .. } = connected;
+        Ok(Own { stream, buffer: rest, route, reported })
+    }
+
+    /// Whether a pooler hands one server process to several clients in turns: then settings that the gateway pins are somebody else's a moment
+    /// later. Found by what a second connection shares with this one.
+    pub async fn shares_its_session(&mut self, upstream: &Upstream) -> Result<bool, OwnError> {
+        let mut second = Own::connect(upstream).await?;
+        let (mut of_first, mut of_second) = (BTreeSet::new(), BTreeSet::new());
+        for _ in 0..POOLER_LOOKS {
+            of_first.insert(self.ask(PROCESS).await?);
+            of_second.insert(second.ask(PROCESS).await?);
+        }
+        Ok(of_first.len() > 1 || of_second.len() > 1 || !of_first.is_disjoint(&of_second))
+    }
+
+    /// Which server it is.
+    pub fn route(&self) -> &Route {
+        &self.route
+    }
+
+    /// Why the server takes no writes any more, by what it last reported; none if it does.
+    pub fn why_not_writable(&self) -> Option<&'static str> {
+        why_not_writable(self.reported.in_hot_standby.as_deref(), self.reported.default_read_only.as_deref())
     }
 
     /// Asks for one value.
@@ -77,6 +133,7 @@ impl Own {
                     continue;
                 }
                 match backend::decode(&frame).map_err(|e| protocol(&e))? {
+                    Message::ParameterStatus { name, value } => self.reported.take(name, value),
                     Message::ErrorResponse(fields) => refused = Some(format!("{} {}", fields.code(), fields.message())),
                     Message::ReadyForQuery(_) => {
                         return match (refused, answer) {

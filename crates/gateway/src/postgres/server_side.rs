@@ -312,7 +312,7 @@ impl Driver<Postgres> {
 
     /// A payload of another session may say what that session sees; one's own was analysed when it was sent.
     fn notification(&mut self, notification: &backend::Notification<'_>, bytes: &[u8]) {
-        let own = self.wire.server_key.as_ref().is_some_and(|key| key.process == notification.process);
+        let own = self.wire.server_key.as_ref().is_some_and(|key| key.process() == notification.process);
         if own || !self.judge.is_masked() {
             self.io.client.output.extend_from_slice(bytes);
             return;

@@ -3,19 +3,19 @@
 use std::pin::Pin;
 
 use bytes::BytesMut;
-use querygate_postgres::startup::CancelKey;
 use querygate_session::{ClientReply, Injected};
 
 use crate::{
     driver::{CANCEL_WAIT_MAX, Driver, Wire},
-    postgres::{replies, rows::CopyRows},
+    postgres::{replies, rows::CopyRows, upstream::ServerKey},
+    registry::Cancelled,
 };
 
 /// What the driver keeps of a Postgres session's bytes.
 #[derive(Default)]
 pub struct Postgres {
     /// How to cancel what the server runs.
-    pub server_key: Option<CancelKey>,
+    pub server_key: Option<ServerKey>,
     /// Bytes of a client message that are dropped unread.
     pub drop_client: usize,
     /// Bytes of a client's message that go through unread.
@@ -71,7 +71,7 @@ impl Wire for Postgres {
         replies::terminate(&mut driver.io.server.output, status);
     }
 
-    fn cancel(driver: &Driver<Postgres>) -> Option<Pin<Box<dyn Future<Output = ()>>>> {
+    fn cancel(driver: &Driver<Postgres>) -> Option<Pin<Box<dyn Future<Output = Cancelled>>>> {
         let (upstream, key) = (driver.database.upstream.clone(), driver.wire.server_key.clone()?);
         Some(Box::pin(async move { upstream.cancel(&key, CANCEL_WAIT_MAX).await }))
     }

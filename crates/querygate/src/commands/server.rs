@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use querygate_gateway::{Own, OwnError, OwnMysql, TlsError, Upstream, client_config};
+use querygate_gateway::{Own, OwnError, OwnMysql, TlsError, Upstream};
 use querygate_policy::{Bound, Mode, Policy};
 use querygate_record::Engine;
 use querygate_sql::catalog::{Catalog, CatalogError, MYSQL_SNAPSHOT, POSTGRES_SNAPSHOT};
@@ -25,9 +25,7 @@ pub enum ServerError {
 
 /// How to reach a database's server.
 pub fn upstream(database: &Database) -> Result<Upstream, ServerError> {
-    let settings = convert::database(database);
-    let tls = client_config(&settings.tls)?;
-    Ok(Upstream { database: Arc::new(settings), tls })
+    Ok(Upstream::new(Arc::new(convert::database(database)))?)
 }
 
 /// The database's definitions as they are now.

@@ -2,6 +2,9 @@ use std::{fmt, net::IpAddr};
 
 use querygate_policy::document::Value;
 
+/// Servers that one database may have.
+const MAX_ADDRESSES: usize = 16;
+
 /// A server's host and port, the host a name or an IP address. Names are resolved when the gateway connects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address {
@@ -17,12 +20,24 @@ impl Address {
         self.host.eq_ignore_ascii_case("localhost") || self.host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
     }
 
-    pub(super) fn read(value: &Value<'_>) -> Option<Address> {
-        let text = value.string()?;
-        let address = Address::parse(&text);
+    /// One address, or a list of them.
+    pub(super) fn read_all(value: &Value<'_>) -> Option<Vec<Address>> {
+        let texts = match value.is_string() {
+            true => vec![value.string()?.value],
+            false => value.strings()?.into_iter().map(|text| text.value).collect(),
+        };
+        let addresses: Vec<Address> = texts.iter().filter_map(|text| Address::read(value, text)).collect();
+        if addresses.is_empty() || addresses.len() > MAX_ADDRESSES {
+            value.error("no address, or too many", format!("give 1 to {MAX_ADDRESSES}"));
+        }
+        Some(addresses)
+    }
+
+    fn read(value: &Value<'_>, text: &str) -> Option<Address> {
+        let address = Address::parse(text);
         if address.is_none() {
             value.error(
-                format!("{:?} is not a host and a port", text.value),
+                format!("{text:?} is not a host and a port"),
                 "write it like \"db.internal:5432\" or \"[::1]:5432\"",
             );
         }

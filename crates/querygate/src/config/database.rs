@@ -1,4 +1,4 @@
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use querygate_policy::{
     Limits,
@@ -7,7 +7,7 @@ use querygate_policy::{
 use querygate_record::Engine;
 use secrecy::SecretString;
 
-use super::{Address, Context, account::new_name, secret};
+use super::{Address, Context, ServerTls, account::new_name, secret, server_tls};
 
 /// Client connections of one database where the file does not say.
 pub const DEFAULT_CONNECTIONS: u64 = 100;
@@ -20,6 +20,17 @@ pub const DEFAULT_CATALOG_REFRESH: Duration = Duration::from_secs(2);
 /// The shortest time between two comparisons of the catalog's fingerprint.
 const MIN_CATALOG_REFRESH: Duration = Duration::from_millis(100);
 
+/// How long one server may take to accept a connection and a log-in where the file does not say.
+pub const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// After how long without a byte the other end is asked whether it is there where the file does not say.
+pub const DEFAULT_KEEPALIVE: Duration = Duration::from_secs(60);
+/// How long a client waits for a place among the connections where the file does not say.
+pub const DEFAULT_CONNECTION_WAIT: Duration = Duration::from_secs(5);
+const MIN_SECONDS: Duration = Duration::from_secs(1);
+const MAX_SECONDS: Duration = Duration::from_secs(86_400);
+/// The most connections that can be set.
+pub(super) const MAX_CONNECTIONS: u64 = 1_000_000;
+
 /// A database behind the gateway.
 #[derive(Debug)]
 pub struct Database {
@@ -27,14 +38,22 @@ pub struct Database {
     pub name: String,
     /// What it is.
     pub engine: Engine,
-    /// Where its server is.
-    pub address: Address,
+    /// Where its servers are, in the order in which they are tried.
+    pub addresses: Vec<Address>,
+    /// Which of them will do, where the file says so.
+    pub servers: Option<Servers>,
+    /// How long one server may take to accept a connection and a log-in.
+    pub connect_timeout: Duration,
+    /// After how long without a byte a server is asked whether it is there.
+    pub keepalive: Duration,
     /// Its name there.
     pub database: String,
     /// Whom the gateway logs in as.
     pub user: String,
     /// That login's password; none for servers that ask for none.
     pub password: Option<SecretString>,
+    /// Whom it logs in as for sessions of certain roles.
+    pub logins: Vec<RoleLogin>,
     /// How the connection to the server is encrypted.
     pub tls: ServerTls,
     /// Verdicts are only logged; masks apply all the same.
@@ -43,22 +62,32 @@ pub struct Database {
     pub danger_unmasked: bool,
     /// Bounds on each session; `connections` on all of them together.
     pub limits: Limits,
+    /// Client connections of one account, where that is bounded.
+    pub connections_per_account: Option<u64>,
+    /// How long a client waits for a place among the connections.
+    pub connection_wait: Duration,
     /// How often the catalog's fingerprint is compared.
     pub catalog_refresh: Duration,
 }
 
-/// How a connection to a server is encrypted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ServerTls {
-    /// Encrypted; the server's certificate and name are checked against these authorities, else those of the system.
-    VerifyFull {
-        /// PEM file of authorities.
-        authorities: Option<PathBuf>,
-    },
-    /// Encrypted, the certificate not checked: whoever stands between can read along.
-    Require,
-    /// Not encrypted.
-    Off,
+/// Which of a database's servers will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Servers {
+    /// The first that answers.
+    Any,
+    /// The first that takes writes.
+    Writable,
+}
+
+/// A login on the server for sessions of certain roles.
+#[derive(Debug)]
+pub struct RoleLogin {
+    /// The gateway's roles.
+    pub roles: Vec<String>,
+    /// Its name.
+    pub user: String,
+    /// Its password; none for servers that ask for none.
+    pub password: Option<SecretString>,
 }
 
 pub(super) fn read_all(top: &mut Table<'_>, context: &Context<'_>) -> Vec<Database> {
@@ -77,16 +106,20 @@ pub(super) fn read_all(top: &mut Table<'_>, context: &Context<'_>) -> Vec<Databa
 fn read(mut table: Table<'_>, context: &Context<'_>, others: &[Database]) -> Option<Database> {
     let name = table.required("name", "\"shop\"").and_then(|v| new_name(&v, others.iter().map(|d| d.name.as_str())));
     let engine = table.required("engine", "\"postgres\"").and_then(|v| engine(&v));
-    let address_value = table.required("address", "\"db.internal:5432\"");
-    let address = address_value.as_ref().and_then(Address::read);
+    let addresses = table.required("address", "\"db.internal:5432\"").and_then(|v| Address::read_all(&v));
+    let servers =
+        table.value("servers").and_then(|v| v.one_of(&[("any", Servers::Any), ("writable", Servers::Writable)]));
+    let connect_timeout = seconds(&mut table, "connect_timeout", DEFAULT_CONNECT_TIMEOUT);
+    let keepalive = seconds(&mut table, "keepalive", DEFAULT_KEEPALIVE);
     let database = table.string("database").map(|d| d.value);
     let user = table.required("user", "\"gateway_svc\"").and_then(|v| v.string());
     let password_value = table.value("password");
     let password = password_value.as_ref().and_then(|v| secret::read(v, context));
+    let logins = logins(&mut table, context);
     let tls_value = table.value("tls");
-    let tls = tls_value.as_ref().map_or(Some(ServerTls::VerifyFull { authorities: None }), |v| tls(v, context));
+    let tls = tls_value.as_ref().map_or(Some(ServerTls::default()), |v| server_tls::read(v, context));
     let danger_plaintext = table.boolean("danger_plaintext").unwrap_or(false);
-    if tls == Some(ServerTls::Off) && !danger_plaintext && address.as_ref().is_some_and(|a| !a.is_loopback()) {
+    if tls == Some(ServerTls::Off) && !danger_plaintext && addresses.iter().flatten().any(|a| !a.is_loopback()) {
         let remedy = "use \"verify-full\", or add `danger_plaintext = true` beside it";
         tls_value
             .iter()
@@ -98,21 +131,32 @@ fn read(mut table: Table<'_>, context: &Context<'_>, others: &[Database]) -> Opt
     if let Some(value) = unmasked.filter(|_| danger_unmasked && !observe) {
         value.error("`danger_unmasked` goes with `mode = \"observe\"` alone", "take it out, or set the mode");
     }
+    if engine.is_some_and(|engine| engine != Engine::Postgres) {
+        only_postgres(&table, addresses.as_ref().is_some_and(|a| a.len() > 1), !logins.is_empty());
+    }
     let limits = table.table("limits").map(Limits::read).unwrap_or_default();
     let limits = with_defaults(limits, &table);
+    let connections_per_account = table.integer("connections_per_account", 1..=MAX_CONNECTIONS);
+    let connection_wait = table.duration("connection_wait").unwrap_or(DEFAULT_CONNECTION_WAIT);
     let catalog_refresh = table.value("catalog_refresh").and_then(|v| refresh(&v)).unwrap_or(DEFAULT_CATALOG_REFRESH);
     table.finish();
     let name = name?;
     Some(Database {
         engine: engine?,
-        address: address?,
+        addresses: addresses?,
+        servers,
+        connect_timeout,
+        keepalive,
         database: database.unwrap_or_else(|| name.clone()),
         user: user?.value,
         password,
+        logins,
         tls: tls?,
         observe,
         danger_unmasked,
         limits,
+        connections_per_account,
+        connection_wait,
         catalog_refresh,
         name,
     })
@@ -122,42 +166,42 @@ fn engine(value: &Value<'_>) -> Option<Engine> {
     value.one_of(&[("postgres", Engine::Postgres), ("mysql", Engine::Mysql), ("mariadb", Engine::Mariadb)])
 }
 
-/// `"verify-full"`, `"require"`, `"off"`, or `{ mode = "verify-full", authorities = "ca.crt" }`.
-fn tls(value: &Value<'_>, context: &Context<'_>) -> Option<ServerTls> {
-    let words = [("verify-full", 2), ("require", 1), ("off", 0)];
-    let (mode, authorities) = match value.is_table() {
-        true => {
-            let mut table = value.table()?;
-            let mode = table.value("mode").map_or(Some(2), |v| v.one_of(&words));
-            let authorities = table.value("authorities").and_then(|v| authorities(&v, context));
-            table.finish();
-            (mode?, authorities)
-        }
-        false => (value.one_of(&words)?, None),
-    };
-    match (mode, authorities) {
-        (2, authorities) => Some(ServerTls::VerifyFull { authorities }),
-        (_, Some(_)) => {
-            value.error("`authorities` are checked in mode \"verify-full\" alone", "set mode = \"verify-full\"");
-            None
-        }
-        (1, None) => {
-            value.warn("\"require\" encrypts, but does not check who answers", "use \"verify-full\"");
-            Some(ServerTls::Require)
-        }
-        _ => Some(ServerTls::Off),
+fn only_postgres(table: &Table<'_>, several: bool, logins: bool) {
+    if several {
+        table.error("several servers are followed for Postgres alone in this version", "give one address");
+    }
+    if logins {
+        table.error("logins for roles are there for Postgres alone in this version", "take [[database.login]] out");
     }
 }
 
-fn authorities(value: &Value<'_>, context: &Context<'_>) -> Option<PathBuf> {
-    let path = context.path(&value.string()?);
-    if let Err(error) = std::fs::File::open(&path) {
-        value.error(
-            format!("{} can't be read: {error}", path.display()),
-            "check the path (relative to this file) and its permissions",
-        );
+/// `[[database.login]]`: whom the gateway logs in as for sessions of certain roles; the first that names one of a session's roles counts.
+fn logins(table: &mut Table<'_>, context: &Context<'_>) -> Vec<RoleLogin> {
+    let read = |mut table: Table<'_>| {
+        let roles = table.required("roles", "[\"dba\"]").and_then(|v| {
+            let roles = v.strings()?;
+            if roles.is_empty() {
+                v.error("a login for no role is never used", "name the roles whose sessions use it");
+            }
+            Some(roles)
+        });
+        let user = table.required("user", "\"gateway_dba\"").and_then(|v| v.string());
+        let password = table.value("password").and_then(|v| secret::read(&v, context));
+        table.finish();
+        let roles = roles?.into_iter().map(|role| role.value).collect();
+        Some(RoleLogin { roles, user: user?.value, password })
+    };
+    table.tables("login").into_iter().filter_map(read).collect()
+}
+
+/// A time of a second or more: what the system counts in.
+pub(super) fn seconds(table: &mut Table<'_>, key: &str, default: Duration) -> Duration {
+    let Some(value) = table.value(key) else { return default };
+    let Some(time) = value.duration() else { return default };
+    if !(MIN_SECONDS..=MAX_SECONDS).contains(&time) {
+        value.error(format!("`{}` is out of range", value.path()), "from 1s to 1d");
     }
-    Some(path)
+    time
 }
 
 fn with_defaults(limits: Limits, table: &Table<'_>) -> Limits {

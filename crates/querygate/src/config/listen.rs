@@ -2,12 +2,20 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use querygate_policy::document::{Table, Value};
 
-use super::Context;
+use super::{
+    Context,
+    database::{DEFAULT_KEEPALIVE, MAX_CONNECTIONS, seconds},
+};
 
 /// How long an orderly stop waits for running statements where the file does not say.
 pub const DEFAULT_DRAIN: Duration = Duration::from_secs(30);
 /// Client connections of the whole gateway where the file does not say.
 pub const DEFAULT_CONNECTIONS: u64 = 1_000;
+
+/// Connections of one address on their way in where the file does not say.
+pub const DEFAULT_LOGINS_PER_ADDRESS: u64 = 100;
+/// Failed log-ins that cost nothing where the file does not say.
+pub const DEFAULT_FAILED_LOGINS: u64 = 10;
 
 /// What the gateway listens on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +30,12 @@ pub struct Listen {
     pub tls: ListenTls,
     /// Client connections at one time, of all databases.
     pub connections: u64,
+    /// Connections of one address that have not logged in yet, at one time.
+    pub logins_per_address: u64,
+    /// Failed log-ins on one account from one address before further ones are slowed down.
+    pub failed_logins: u64,
+    /// After how long without a byte a client is asked whether it is there.
+    pub keepalive: Duration,
     /// How long an orderly stop waits for running statements.
     pub drain: Duration,
 }
@@ -62,7 +76,12 @@ pub(super) fn read(mut table: Table<'_>, context: &Context<'_>) -> Option<Listen
         mysql: mysql.as_ref().and_then(socket),
         metrics: table.value("metrics").as_ref().and_then(socket),
         tls,
-        connections: table.integer("connections", 1..=1_000_000).unwrap_or(DEFAULT_CONNECTIONS),
+        connections: table.integer("connections", 1..=MAX_CONNECTIONS).unwrap_or(DEFAULT_CONNECTIONS),
+        logins_per_address: table
+            .integer("logins_per_address", 1..=MAX_CONNECTIONS)
+            .unwrap_or(DEFAULT_LOGINS_PER_ADDRESS),
+        failed_logins: table.integer("failed_logins", 0..=1_000_000).unwrap_or(DEFAULT_FAILED_LOGINS),
+        keepalive: seconds(&mut table, "keepalive", DEFAULT_KEEPALIVE),
         drain: table.duration("drain").unwrap_or(DEFAULT_DRAIN),
     };
     if postgres.is_none() && mysql.is_none() {
@@ -84,18 +103,8 @@ fn tls(value: &Value<'_>, context: &Context<'_>) -> Option<ListenTls> {
         return Some(if off { ListenTls::Off } else { ListenTls::SelfSigned });
     }
     let mut table = value.table()?;
-    let file = |v: Value<'_>| {
-        let path = context.path(&v.string()?);
-        if let Err(error) = std::fs::File::open(&path) {
-            v.error(
-                format!("{} can't be read: {error}", path.display()),
-                "check the path (relative to this file) and its permissions",
-            );
-        }
-        Some(path)
-    };
-    let certificate = table.required("certificate", "\"server.crt\"").and_then(file);
-    let key = table.required("key", "\"server.key\"").and_then(file);
+    let certificate = table.required("certificate", "\"server.crt\"").and_then(|v| context.readable(&v));
+    let key = table.required("key", "\"server.key\"").and_then(|v| context.readable(&v));
     table.finish();
     Some(ListenTls::Files { certificate: certificate?, key: key? })
 }

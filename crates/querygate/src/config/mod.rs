@@ -9,6 +9,7 @@ mod database;
 mod listen;
 mod log;
 mod secret;
+mod server_tls;
 
 use std::{
     path::{Path, PathBuf},
@@ -18,16 +19,17 @@ use std::{
 use querygate_mask::MaskKey;
 use querygate_policy::{
     DatabaseName, PolicySet,
-    document::{Problems, Reader, Source, Table},
+    document::{Problems, Reader, Source, Table, Value},
 };
 use secrecy::ExposeSecret as _;
 use zeroize::Zeroizing;
 
 pub use account::{Account, Key};
 pub use address::Address;
-pub use database::{DEFAULT_CONNECTIONS, DEFAULT_STATEMENT_BYTES, Database, ServerTls};
+pub use database::{DEFAULT_CONNECTIONS, DEFAULT_STATEMENT_BYTES, Database, RoleLogin, Servers};
 pub use listen::{Listen, ListenTls};
 pub use log::{Durability, Log};
+pub use server_tls::{ServerTls, Trust};
 
 /// A sample with every setting and its default, commented.
 pub const SAMPLE: &str = include_str!("sample.toml");
@@ -116,6 +118,18 @@ struct Context<'a> {
 impl Context<'_> {
     fn path(&self, written: &str) -> PathBuf {
         self.folder.join(written)
+    }
+
+    /// The path of a file that can be read.
+    fn readable(&self, value: &Value<'_>) -> Option<PathBuf> {
+        let path = self.path(&value.string()?);
+        if let Err(error) = std::fs::File::open(&path) {
+            value.error(
+                format!("{} can't be read: {error}", path.display()),
+                "check the path (relative to this file) and its permissions",
+            );
+        }
+        Some(path)
     }
 }
 

@@ -42,7 +42,7 @@ fn the_sample_is_a_valid_configuration() {
     assert_eq!(config.data_dir, Path::new("./data"));
     assert_eq!(config.listen.postgres.unwrap().port(), 6432);
     let shop = config.database("shop").unwrap();
-    assert_eq!(shop.address.to_string(), "127.0.0.1:5432");
+    assert_eq!(shop.addresses[0].to_string(), "127.0.0.1:5432");
     assert_eq!(shop.password.as_ref().unwrap().expose_secret(), "server secret");
     assert_eq!(shop.limits.bytes, Some(1 << 30));
     assert!(matches!(&config.accounts[0].credential, Credential::Secret(s) if s.expose_secret() == "agent secret"));
@@ -60,13 +60,15 @@ fn settings_that_the_sample_says_may_be_left_out_have_the_value_that_it_shows() 
     let (a, b) = (&least.databases[0], &sample.databases[0]);
     assert_eq!((a.limits.connections, a.limits.statement), (b.limits.connections, b.limits.statement));
     assert_eq!((&a.database, a.observe, a.catalog_refresh), (&b.database, b.observe, b.catalog_refresh));
+    let times = |d: &Database| (d.connect_timeout, d.keepalive, d.connection_wait);
+    assert_eq!((times(a), a.servers, a.connections_per_account), (times(b), None, None));
 }
 
 #[test]
 fn an_unknown_key_is_an_error_with_its_place_and_the_nearest_known_one() {
     let text = with("durability     =", "durabilty =");
     let problems = read(&text).unwrap_err().to_string();
-    assert_eq!(problems, "querygate.toml:16:1: error: unknown key `log.durabilty`; did you mean `log.durability`?");
+    assert_eq!(problems, "querygate.toml:19:1: error: unknown key `log.durabilty`; did you mean `log.durability`?");
 }
 
 #[test]
@@ -170,4 +172,50 @@ fn a_bad_certificate_path_names_the_file() {
     let problems =
         refused(&with("tls         = \"self-signed\"", "tls = { certificate = \"no.crt\", key = \"no.key\" }"));
     assert!(problems.contains("./no.crt can't be read"), "{problems}");
+}
+
+#[test]
+fn a_database_may_have_several_servers_and_logins_for_roles() {
+    let several = with("\"127.0.0.1:5432\"", "[\"127.0.0.1:5432\", \"[::1]:5433\"]\nservers = \"any\"");
+    let several =
+        several.replace("[[account]] ", "[[database.login]]\nroles = [\"dba\"]\nuser = \"strong\"\n[[account]] ");
+    let config = read(&several).unwrap();
+    let shop = &config.databases[0];
+    assert_eq!(shop.addresses.iter().map(ToString::to_string).collect::<Vec<_>>(), ["127.0.0.1:5432", "[::1]:5433"]);
+    assert_eq!(shop.servers, Some(Servers::Any));
+    assert_eq!((shop.logins[0].roles[0].as_str(), shop.logins[0].user.as_str()), ("dba", "strong"));
+    for (bad, said) in [
+        ("[]", "no address, or too many"),
+        ("[\"127.0.0.1\"]", "\"127.0.0.1\" is not a host and a port"),
+        ("[\"127.0.0.1:5432\", \"db.internal:5432\"]", "the gateway's password and the data would cross the network"),
+    ] {
+        let refused = refused(&with("\"127.0.0.1:5432\"", bad));
+        assert!(refused.contains(said), "{refused}");
+    }
+    let nobody = refused(&several.replace("[\"dba\"]", "[]"));
+    assert!(nobody.starts_with("a login for no role is never used; name the roles"), "{nobody}");
+}
+
+#[test]
+fn certificates_for_a_server_must_fit_its_mode() {
+    let of = |tls: &str| with("tls             = \"off\"", &format!("tls = {tls}"));
+    let half = refused(&of("{ certificate = \"Cargo.toml\" }"));
+    assert!(half.starts_with("`certificate` and `key` go together; give both"), "{half}");
+    let off = refused(&of("{ mode = \"off\", authorities = \"Cargo.toml\" }"));
+    assert!(off.starts_with("certificates mean nothing where TLS is off"), "{off}");
+    let ignored = refused(&of("{ mode = \"require\", authorities = \"Cargo.toml\" }"));
+    assert!(ignored.starts_with("`authorities` are not looked at in mode \"require\""), "{ignored}");
+    let config = read(&of(
+        "{ mode = \"verify-ca\", authorities = \"Cargo.toml\", certificate = \"Cargo.toml\", key = \"Cargo.toml\" }",
+    ));
+    let config = config.unwrap();
+    assert!(matches!(&config.databases[0].tls, ServerTls::On { trust: Trust::VerifyCa, client: Some(_), .. }));
+    let anybody = read(&of("\"verify-ca\"")).unwrap().warnings.to_string();
+    assert!(anybody.contains("takes anybody who has some certificate"), "{anybody}");
+}
+
+#[test]
+fn times_that_the_system_counts_in_seconds_are_seconds() {
+    let short = refused(&with("keepalive       = \"60s\"", "keepalive = \"10ms\""));
+    assert!(short.contains("`database.keepalive` is out of range; from 1s to 1d"), "{short}");
 }

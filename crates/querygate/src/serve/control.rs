@@ -95,10 +95,11 @@ impl Running {
         let Some(gateway) = gateway.as_ref() else {
             return Err(ApiError::new(Kind::Unavailable, "the gateway is stopping", "start it again"));
         };
-        gateway
-            .reload_tls()
+        let certificates = gateway
+            .prepare_certificates()
             .map_err(|e| ApiError::new(Kind::Input, e, "put the certificate right and reload again"))?;
         self.log.loaded(policies.version(), "reloaded").map_err(log_away)?;
+        certificates.install();
         prepared.install();
         let before = self.policies.swap(policies.clone());
         gateway.set_policies(&policies);
@@ -122,8 +123,9 @@ impl Running {
         note("listen", self.config.listen != new.listen);
         note("data_dir", self.config.data_dir != new.data_dir);
         note("log.durability", self.config.log.durability != new.log.durability);
-        let names =
-            |c: &Config| c.databases.iter().map(|d| (d.name.clone(), d.address.to_string())).collect::<Vec<_>>();
+        let names = |c: &Config| {
+            c.databases.iter().map(|d| (d.name.clone(), d.addresses.clone(), d.user.clone())).collect::<Vec<_>>()
+        };
         note("databases", names(&self.config) != names(new));
         changed
     }

@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 
 use crate::{
     commands::Failure,
-    config::{Config, Database, Durability, ListenTls, ServerTls},
+    config::{Address, Config, Database, Durability, ListenTls, RoleLogin, ServerTls, Servers, Trust},
 };
 
 /// The gateway's own settings.
@@ -25,6 +25,9 @@ pub fn gateway(config: &Config) -> Result<gateway::Config, Failure> {
         loops,
         connections_max: usize::try_from(config.listen.connections).unwrap_or(usize::MAX),
         catalog_interval,
+        keepalive: config.listen.keepalive,
+        pending_max: usize::try_from(config.listen.logins_per_address).unwrap_or(usize::MAX),
+        free_failures: u32::try_from(config.listen.failed_logins).unwrap_or(u32::MAX),
     })
 }
 
@@ -38,20 +41,47 @@ pub fn database(database: &Database) -> gateway::Database {
     gateway::Database {
         name: Arc::from(database.name.as_str()),
         engine: database.engine,
-        address: database.address.to_string(),
+        addresses: database.addresses.iter().map(address).collect(),
+        wanted: database.servers.map(|servers| match servers {
+            Servers::Any => gateway::Servers::Any,
+            Servers::Writable => gateway::Servers::Writable,
+        }),
+        connect_timeout: database.connect_timeout,
+        keepalive: database.keepalive,
         database: database.database.clone(),
-        user: database.user.clone(),
-        password: database.password.clone(),
-        tls: match &database.tls {
-            ServerTls::Off => gateway::ServerTls::Off,
-            ServerTls::Require => gateway::ServerTls::Require,
-            ServerTls::VerifyFull { authorities } => gateway::ServerTls::VerifyFull { roots: authorities.clone() },
-        },
+        login: gateway::ServerLogin { user: database.user.clone(), password: database.password.clone() },
+        role_logins: database.logins.iter().map(role_login).collect(),
+        tls: server_tls(&database.tls),
         mode: Mode { observe: database.observe, danger_unmasked: database.danger_unmasked },
         connections_max: count(limits.connections, crate::config::DEFAULT_CONNECTIONS),
+        account_connections_max: database.connections_per_account.map(|limit| count(Some(limit), limit)),
+        connection_wait: database.connection_wait,
         statement_max: count(limits.statement, crate::config::DEFAULT_STATEMENT_BYTES),
         statement_timeout: limits.statement_timeout,
         idle_in_transaction: limits.idle_in_transaction,
+    }
+}
+
+fn address(address: &Address) -> gateway::Address {
+    gateway::Address { host: address.host.clone(), port: address.port }
+}
+
+fn role_login(login: &RoleLogin) -> gateway::RoleLogin {
+    let RoleLogin { roles, user, password } = login;
+    let login = gateway::ServerLogin { user: user.clone(), password: password.clone() };
+    gateway::RoleLogin { roles: roles.clone(), login }
+}
+
+fn server_tls(tls: &ServerTls) -> gateway::ServerTls {
+    let ServerTls::On { trust, authorities, client } = tls else { return gateway::ServerTls::Off };
+    let roots = authorities.clone();
+    gateway::ServerTls::On {
+        trust: match trust {
+            Trust::Require => gateway::Trust::Anybody,
+            Trust::VerifyCa => gateway::Trust::Authority { roots },
+            Trust::VerifyFull => gateway::Trust::AuthorityAndName { roots },
+        },
+        client: client.clone().map(|(certificate, key)| gateway::ClientCertificate { certificate, key }),
     }
 }
 

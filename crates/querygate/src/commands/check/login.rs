@@ -10,8 +10,6 @@ use crate::{commands::server::ServerError, config::Database};
 
 /// The oldest server that is tested against, as `server_version_num`.
 const OLDEST_SERVER: u32 = 140_000;
-/// How often two connections are compared to find a pooler.
-const POOLER_LOOKS: usize = 3;
 
 /// What the gateway's login may do, as one JSON object. `owns` are tables of users that it owns, itself or through a role; a superuser counts as an owner only
 /// of its own.
@@ -114,21 +112,13 @@ pub(super) async fn pooler(
     upstream: &Upstream,
     first: &mut Own,
 ) -> Result<Option<Finding>, ServerError> {
-    let mut second = Own::connect(upstream).await?;
-    let (mut of_first, mut of_second) = (BTreeSet::new(), BTreeSet::new());
-    for _ in 0..POOLER_LOOKS {
-        of_first.insert(first.ask(PROCESS).await?);
-        of_second.insert(second.ask(PROCESS).await?);
-    }
-    let own_processes = of_first.len() == 1 && of_second.len() == 1 && of_first.is_disjoint(&of_second);
-    Ok((!own_processes).then(|| {
+    let shared = first.shares_its_session(upstream).await?;
+    Ok(shared.then(|| {
         let message = "a pooler in transaction mode stands before the server: sessions share server processes";
         let remedy = "give the server's own address, or a pool with pool_mode = session";
         Finding::problem(&database.name, message, remedy)
     }))
 }
-
-const PROCESS: &str = "SELECT pg_catalog.pg_backend_pid()::pg_catalog.text";
 
 fn quoted(name: &str) -> String {
     let plain = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
