@@ -209,6 +209,8 @@ impl Watcher {
             self.database.world.store(None);
             return Err(POOLED.to_owned());
         }
+        // It may be another server, or a newer one in the same place: its catalog is read whole.
+        self.fingerprint.clear();
         self.settle(own.route());
         self.connection = Some(own);
         Ok(())

@@ -213,3 +213,32 @@ fn replication_and_function_calls_are_refused_with_what_to_do() -> Result<(), Er
     assert_eq!(rows(&client.query("SELECT 7")?), "7");
     Ok(())
 }
+
+#[test]
+fn a_session_ends_when_its_account_loses_a_role() -> Result<(), Error> {
+    let stage = Stage::open()?;
+    let (mut agent, mut dba) = (stage.client("agent")?, stage.client("dba")?);
+    let config = stage.gateway.folder().join("querygate.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("name = \"dba\"\nroles = [\"dba\"]", "name = \"dba\"\nroles = [\"agent\"]"))
+        .unwrap();
+    stage.gateway.command(&["reload"], "")?.ok()?;
+    assert_eq!(code(&dba.read_to_end()?), "57P01", "what it may see is another thing now");
+    assert_eq!(rows(&agent.query("SELECT 7")?), "7");
+    stage.client("dba").map(drop)
+}
+
+#[test]
+fn an_account_that_is_disabled_while_it_waits_for_a_place_gets_none() -> Result<(), Error> {
+    let stage = Stage::with(POLICY, |setup| setup.tables("connection_wait = \"60s\"\nlimits = { connections = 1 }"))?;
+    let made = ["account", "create", "made", "--role", "agent", "--secret-file", "-"];
+    stage.gateway.command(&made, &secret("made"))?.ok()?;
+    let kept = stage.client("agent")?;
+    let mut waiting = RawClient::connect(stage.gateway.address())?;
+    waiting.send(&startup(&[("user", "made"), ("database", "shop")]))?;
+    waiting.scram(&secret("made"))?;
+    stage.gateway.command(&["account", "disable", "made"], "")?.ok()?;
+    drop(kept);
+    assert_eq!(code(&waiting.read_to_end()?), "57P01");
+    Ok(())
+}

@@ -37,6 +37,8 @@ use crate::{
     world::{AllTaken, DatabaseState, Places, World},
 };
 
+/// What a server's version number (`server_version_num`) is divided by to give its major version.
+const VERSION_MAJOR: u32 = 10_000;
 /// Bytes that a client may send before it is ready, at most: then it is not read.
 const EARLY_BYTES_MAX: usize = 64 * 1024;
 /// Longest `application_name` that Postgres keeps, bytes.
@@ -370,12 +372,11 @@ async fn run(parts: LoopParts, login: Login, prepared: Prepared) {
     };
     let live = info.live.clone();
     let entered = parts.shared.registry.enter(info, post.clone(), login.minor);
-    // Sessions with another server than the present one were ended before this one was known.
-    if database.upstream.settled().is_some_and(|route| route.socket != connected.route.socket) {
-        let words = "the database is served by another server now: connect again";
+    // Whatever changed before this session could be told is looked at now.
+    if let Some((code, words)) = overtaken(&parts, &login.principal, &database, &world, &connected) {
         let event = Event::SessionClosed { reason: words.to_owned() };
         parts.log.push(Some(login.session), 0, Origin::Gateway, event, now_ns());
-        return refuse(login, &Refusal::new("57P01", words)).await;
+        return refuse(login, &Refusal::new(code, words)).await;
     }
     let mut client = Side::new(login.stream, login.rest);
     for (name, value) in &connected.parameters {
@@ -412,9 +413,36 @@ async fn run(parts: LoopParts, login: Login, prepared: Prepared) {
     drop((entered, places));
 }
 
-/// Whether an account may still log in, for sessions that outlive a change.
+/// What has changed since a session's log-in, while it waited for a place or its server, that lets it begin no more.
+fn overtaken(
+    parts: &LoopParts,
+    principal: &Principal,
+    database: &DatabaseState,
+    world: &World,
+    connected: &Connected,
+) -> Option<(&'static str, &'static str)> {
+    let opens = database.policy.load().as_ref().is_some_and(|policy| policy.may_connect(principal));
+    if !opens || !still_valid(&parts.shared.accounts, principal) {
+        return Some(("57P01", "the account or its access was changed while it logged in"));
+    }
+    if database.upstream.settled().is_some_and(|route| route.socket != connected.route.socket) {
+        return Some(("57P01", "the database is served by another server now: connect again"));
+    }
+    // A server may be replaced by a newer one in the same place. What its functions do belongs to its version.
+    let catalog = world.bound.catalog().server_version() / VERSION_MAJOR;
+    if connected.major_version().is_some_and(|major| major != catalog) {
+        return Some((
+            "08006",
+            "the database server's version is another than its catalog was read from: connect again",
+        ));
+    }
+    None
+}
+
+/// Whether an account may still log in and has the roles that its session has, for sessions that outlive a change.
 pub fn still_valid(accounts: &Accounts, principal: &Principal) -> bool {
-    principal.identity.issuer != Principal::LOCAL || accounts.principal(&principal.identity.subject).is_some()
+    principal.identity.issuer != Principal::LOCAL
+        || accounts.principal(&principal.identity.subject).is_some_and(|now| now.roles == principal.roles)
 }
 
 #[cfg(test)]

@@ -93,6 +93,13 @@ impl Connected {
     pub fn parameter(&self, name: &str) -> Option<&str> {
         parameter(&self.parameters, name)
     }
+
+    /// The server's major version, such as 18; none if it does not say.
+    pub fn major_version(&self) -> Option<u32> {
+        let text = self.parameter("server_version")?;
+        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        text.get(..digits)?.parse().ok()
+    }
 }
 
 fn parameter<'p>(parameters: &'p [(String, String)], name: &str) -> Option<&'p str> {
