@@ -162,7 +162,6 @@ fn allowed(field_type: &FieldType) -> Vec<&'static str> {
     }
     let scalar = scalar(field_type);
     names.extend_from_slice(match scalar.kind {
-        Kind::Bpchar | Kind::Text if scalar.folds => &["email", "keep_first", "keep_last", "scan"],
         Kind::Bpchar | Kind::Text => &["email", "keep_first", "keep_last", "hash", "fpe", "scan"],
         Kind::Bytea | Kind::Uuid => &["hash"],
         Kind::Date | Kind::Timestamp | Kind::Timestamptz => &["year", "month"],
@@ -172,5 +171,8 @@ fn allowed(field_type: &FieldType) -> Vec<&'static str> {
         Kind::Float4 | Kind::Float8 | Kind::Int2 | Kind::Numeric => &["round"],
         _ => &[],
     });
+    if scalar.folds {
+        names.retain(|name| !matches!(*name, "hash" | "fpe"));
+    }
     names
 }

@@ -46,6 +46,9 @@ enum Form {
 impl Hash {
     /// None where the type cannot carry tokens: it has too few values, no equality, or one that bytes do not show.
     pub(crate) fn compile(key: &Arc<MaskKey>, field_type: &FieldType) -> Option<Hash> {
+        if field_type.folds {
+            return None;
+        }
         let form = match &field_type.kind {
             Kind::Bytea => Form::Bytea(key.derive("querygate mask hash bytea v1")),
             Kind::Int4 => Form::integer(4, &key.derive("querygate mask hash int4 v1"))?,
@@ -53,9 +56,7 @@ impl Hash {
             Kind::Numeric if field_type.numeric.is_none() => {
                 Form::Numeric(key.derive("querygate mask hash numeric v1"))
             }
-            Kind::Bpchar | Kind::Text if !field_type.folds => {
-                Form::Text(key.derive("querygate mask hash text v1"), Fit::new(field_type))
-            }
+            Kind::Bpchar | Kind::Text => Form::Text(key.derive("querygate mask hash text v1"), Fit::new(field_type)),
             Kind::Uuid => {
                 let key = key.derive("querygate mask hash uuid v1");
                 Form::Uuid(Arc::new(Aes256::new_from_slice(key.as_slice()).ok()?))

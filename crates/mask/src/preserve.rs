@@ -77,7 +77,7 @@ impl Preserve {
         if !content.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
             return None;
         }
-        let numerals: Vec<u16> = content.bytes().filter_map(numeral).collect();
+        let numerals: Vec<u16> = content.bytes().filter_map(numeral).take(CHARACTERS_MAX + 1).collect();
         if numerals.len() > CHARACTERS_MAX {
             return None;
         }

@@ -125,7 +125,7 @@ pub struct FieldType {
     pub length: Option<u32>,
     /// Precision (digits in all) and scale (digits after the point, may be negative), of `numeric(p, s)`.
     pub numeric: Option<(u16, i16)>,
-    /// Whether values of different bytes may be equal: `citext`, and text under a collation that is not deterministic.
+    /// Whether values of different bytes may be equal: `citext`, text under a collation that is not deterministic, and whatever MySQL has.
     pub folds: bool,
     /// Whether the column is declared NOT NULL.
     pub not_null: bool,

@@ -157,6 +157,10 @@ fn types_that_cannot_carry_tokens_are_refused() {
         for field_type in [citext.clone(), folding.clone(), folding.clone().array_of(1009), builtin(NUMERIC, 786_438)] {
             assert!(matches!(compile(&masker, &field_type), Err(MaskError::Unsuitable { .. })), "{field_type}");
         }
+        for oid in [TEXT, INT4, INT8, UUID, BYTEA, NUMERIC] {
+            let error = compile(&masker, &builtin(oid, -1).folding()).unwrap_err().to_string();
+            assert!(!error.contains(", hash") && !error.contains(", fpe"), "{error}");
+        }
         let gone = FieldMask::compile(&masker, NullRule::Keep, &builtin(TEXT, -1)).unwrap_err();
         assert!(gone.to_string().ends_with("add a [[key]] of that name"), "{gone}");
     }

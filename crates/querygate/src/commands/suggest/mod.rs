@@ -13,6 +13,7 @@ use clap::Args;
 use querygate_gateway::{Own, OwnError};
 use querygate_mask::FieldType;
 use querygate_policy::{Policy, document::Source, field_type};
+use querygate_record::Engine;
 use querygate_sql::catalog::{Catalog, Relation, RelationKind};
 use serde::Serialize;
 
@@ -78,6 +79,11 @@ pub fn suggest(config: &std::path::Path, arguments: &SuggestArguments) -> Result
     let Some(database) = config.database(&arguments.database) else {
         return Err(Failure::No(format!("no database {:?} is configured", arguments.database)));
     };
+    if database.engine != Engine::Postgres {
+        return Err(Failure::No(
+            "suggest reads Postgres databases alone; list the columns of others by hand".to_owned(),
+        ));
+    }
     let (report, policy) = place::runtime()?.block_on(look(&config, database, arguments.rows))?;
     match &arguments.policy {
         Some(path) if path.as_os_str() == "-" => output::write(&policy),
