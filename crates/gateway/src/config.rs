@@ -80,6 +80,10 @@ pub struct Database {
     pub connection_wait: Duration,
     /// Bytes of one text.
     pub statement_max: usize,
+    /// Rows of one result.
+    pub rows_max: Option<u64>,
+    /// Bytes of one result.
+    pub bytes_max: Option<u64>,
     /// How long one statement may run.
     pub statement_timeout: Option<Duration>,
     /// How long an open transaction may wait for its client.

@@ -10,8 +10,9 @@ use std::{
 };
 
 use querygate_approvals::{Request, Wait, Withdrawn};
-use querygate_record::{Event, HoldId, Origin, Principal, SessionId, StatementId};
-use querygate_session::{Action, ClientReply, Control, EndReason, HoldRequest, Injected, Log, Ruling, Session};
+use querygate_policy::Limits;
+use querygate_record::{Engine, Event, HoldId, Origin, Principal, SessionId, StatementId};
+use querygate_session::{Action, Caps, ClientReply, Control, EndReason, HoldRequest, Injected, Log, Ruling, Session};
 use tokio::{
     sync::{mpsc, oneshot},
     task::{JoinHandle, spawn_blocking},
@@ -25,6 +26,7 @@ use crate::{
     log::{LogAway, LoopLog, Need, now_ns},
     registry::{Cancelled, Live, MAILBOX_MAX, Mail},
     shared::{LoopParts, Shared},
+    timers::{Due, Timers},
     world::{DatabaseState, World},
 };
 
@@ -93,6 +95,7 @@ pub struct Driver<W> {
     mailbox: mpsc::Receiver<Mail>,
     post: mpsc::Sender<Mail>,
     pub(super) statement_max: usize,
+    timers: Timers,
     wait: Option<Wait>,
     live: Arc<Live>,
     /// A look at the catalog that is under way.
@@ -119,14 +122,15 @@ pub struct Start<W> {
     pub mailbox: (mpsc::Sender<Mail>, mpsc::Receiver<Mail>),
     /// Where it shows what it does.
     pub live: Arc<Live>,
-    /// Bytes of one text.
-    pub statement_max: usize,
+    /// The bounds of the session.
+    pub limits: Limits,
 }
 
 impl<W: Wire> Driver<W> {
     /// A driver for a session after log-in.
     pub fn new(parts: &LoopParts, start: Start<W>) -> Driver<W> {
-        let session = Session::new();
+        let mut session = Session::new();
+        session.set_caps(caps(&start.limits));
         Driver {
             wire: start.wire,
             shared: parts.shared.clone(),
@@ -147,7 +151,8 @@ impl<W: Wire> Driver<W> {
             post: start.mailbox.0,
             wait: None,
             live: start.live,
-            statement_max: start.statement_max,
+            statement_max: start.limits.statement_max(),
+            timers: Timers::new(&start.limits),
             catalog: None,
             reading: None,
         }
@@ -173,6 +178,7 @@ impl<W: Wire> Driver<W> {
             self.observe_added();
             let (activity, statements) = self.session.activity();
             self.live.set(activity, statements);
+            self.timers.note(self.session.waits());
             self.await_something().await;
             self.receive_all();
         }
@@ -237,6 +243,7 @@ impl<W: Wire> Driver<W> {
                 self.reading = None;
                 self.judge.catalog_read(read.unwrap_or_default());
             }
+            due = self.timers.due() => self.overdue(due),
             progress = self.io.progress(read_client, read_server) => {
                 if let Err((which, error)) = progress {
                     self.broken(which, &error);
@@ -261,10 +268,30 @@ impl<W: Wire> Driver<W> {
 
     fn receive(&mut self, mail: Mail) {
         match mail {
-            Mail::Look => {}
+            Mail::Look => self.renew_limits(),
             Mail::Control(control) => self.control(control),
             Mail::End(code, words) => {
                 self.end = Some(End { status: "ended", reason: words.clone(), farewell: Some((code, words)) })
+            }
+        }
+    }
+
+    /// Takes the limits from the policy of now.
+    fn renew_limits(&mut self) {
+        let policy = self.database.policy.load_full().filter(|_| self.database.settings.engine == Engine::Postgres);
+        let Some(policy) = policy else { return };
+        let limits = self.database.limits(&policy.limits(&self.principal));
+        self.session.set_caps(caps(&limits));
+        self.timers.set(&limits);
+        self.statement_max = limits.statement_max();
+    }
+
+    fn overdue(&mut self, due: Due) {
+        match due {
+            Due::Statement => self.control(Control::Overdue),
+            Due::IdleInTransaction => {
+                let words = "terminating connection due to idle-in-transaction timeout".to_owned();
+                self.end = Some(End { status: "ended", reason: words.clone(), farewell: Some(("25P03", words)) });
             }
         }
     }
@@ -484,6 +511,10 @@ impl<W: Wire> Driver<W> {
         let _ = timeout(FAREWELL_WAIT_MAX, self.io.flush_server()).await;
         end
     }
+}
+
+fn caps(limits: &Limits) -> Caps {
+    Caps { rows: limits.rows.unwrap_or(u64::MAX), bytes: limits.bytes.unwrap_or(u64::MAX) }
 }
 
 fn log_away(away: &LogAway) -> End {

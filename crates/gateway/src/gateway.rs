@@ -169,6 +169,8 @@ impl Gateway {
             database.set_policy(policies.database(name).cloned());
         }
         end_invalid(&self.shared);
+        // Their limits may be others now.
+        self.shared.registry.wake_all();
     }
 
     /// Reads certificates and keys anew, both those for clients and those for servers; nothing changes before [`Certificates::install`].

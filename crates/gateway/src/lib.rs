@@ -27,6 +27,7 @@ pub mod registry;
 mod settings;
 mod shared;
 pub mod stream;
+mod timers;
 mod tls;
 mod world;
 

@@ -28,7 +28,7 @@ const LONG_KEYS_SINCE: u16 = 2;
 pub enum Mail {
     /// An event for its state.
     Control(Control),
-    /// Look whether the gateway is stopping.
+    /// Look whether the gateway is stopping, and whether its limits have changed.
     Look,
     /// End it, with these words for the client.
     End(&'static str, String),
@@ -165,7 +165,7 @@ impl Registry {
         }
     }
 
-    /// Lets every session look whether it should end.
+    /// Lets every session look at what concerns it.
     pub fn wake_all(&self) {
         for session in self.open.lock().values() {
             // A full mailbox wakes it as well.

@@ -222,6 +222,19 @@ impl DatabaseState {
         self.world.load_full()
     }
 
+    /// The bounds of one principal's sessions: the smallest of the database's and those of its roles.
+    pub fn limits(&self, of_roles: &Limits) -> Limits {
+        let own = Limits {
+            connections: None,
+            rows: self.settings.rows_max,
+            bytes: self.settings.bytes_max,
+            statement: Some(self.settings.statement_max as u64),
+            statement_timeout: self.settings.statement_timeout,
+            idle_in_transaction: self.settings.idle_in_transaction,
+        };
+        own.smallest(of_roles)
+    }
+
     /// Takes a place among the database's connections, and before it, where `account_max` bounds them, among the account's: so that those
     /// who wait for their own account keep no place from others. Waits for both together as long as the settings say.
     pub async fn enter(&self, principal: &Principal, account_max: Option<usize>) -> Result<Places, AllTaken> {

@@ -38,6 +38,11 @@ impl Limits {
         limits
     }
 
+    /// Bytes of one text.
+    pub fn statement_max(&self) -> usize {
+        self.statement.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
+    }
+
     /// The smaller of each pair.
     pub fn smallest(&self, other: &Limits) -> Limits {
         fn least<T: Ord + Copy>(a: Option<T>, b: Option<T>) -> Option<T> {

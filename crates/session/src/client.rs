@@ -25,6 +25,12 @@ impl Session {
         now_ns: i64,
         out: &mut Vec<Action>,
     ) -> Step {
+        let step = self.take(message, judge, now_ns, out);
+        self.note_step(step);
+        step
+    }
+
+    fn take(&mut self, message: ClientMessage<'_>, judge: &mut dyn Judge, now_ns: i64, out: &mut Vec<Action>) -> Step {
         if self.cancelling {
             return Step::Later;
         }
@@ -166,6 +172,8 @@ impl Session {
             formats: Formats::Text,
             started_ns: now_ns,
             rows: 0,
+            cut: None,
+            cut_too_late: false,
         };
         self.queue.push_back(Expect::Query(Box::new(query)));
         Step::Taken

@@ -8,7 +8,7 @@ use crate::{
     event::{Action, ClientMessage, Injected, Relay, ServerMessage, Step},
     expect::Expect,
     judgement::Part,
-    session::Session,
+    session::{Mode, Session},
 };
 
 impl Session {
@@ -49,12 +49,25 @@ impl Session {
     }
 
     /// The server's word on COPY.
-    pub(crate) fn copying(&mut self, message: ServerMessage<'_>) -> Relay {
+    pub(crate) fn copying(&mut self, message: ServerMessage<'_>, now_ns: i64, out: &mut Vec<Action>) -> Relay {
         self.copy_in = matches!(message, ServerMessage::CopyIn);
         if self.copy_in {
             self.copy_begins();
         }
+        if self.copy_in && self.muted {
+            self.fail_muted_copy(now_ns, out);
+        }
         Relay::Pass
+    }
+
+    /// To the client the text or pipeline has failed: it sends no data.
+    fn fail_muted_copy(&mut self, now_ns: i64, out: &mut Vec<Action>) {
+        let pipelined = matches!(self.queue.front(), Some(Expect::Execute(_)));
+        self.fail_copy(now_ns, out);
+        if pipelined && matches!(self.mode, Mode::Ready) {
+            // The COPY has read the client's Sync as part of its data.
+            self.inject(Injected::Sync, [Expect::Sync { own: false }], out);
+        }
     }
 
     /// Drivers send Sync together with the Execute that starts a COPY: the server reads it as part of the data, and ignores it.

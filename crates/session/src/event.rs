@@ -206,6 +206,8 @@ pub enum Control {
     Asked(HoldId),
     /// The client asked to cancel what runs.
     Cancel,
+    /// What runs has run for longer than it may.
+    Overdue,
     /// The server has been told to cancel.
     CancelDone,
     /// A side is gone, or the gateway stops: what is open ends.

@@ -6,6 +6,7 @@ use querygate_policy::decision::MaskPlan;
 use querygate_record::{Named, TransactionChange};
 
 use crate::{
+    cap::Over,
     client::ends_transaction,
     event::{Formats, Target},
     judgement::{Judgement, Question},
@@ -53,6 +54,8 @@ pub(crate) struct Execution {
     pub(crate) cursor: bool,
     /// It makes the names that its text makes.
     pub(crate) makes_names: bool,
+    /// Its result is too large.
+    pub(crate) cut: Option<Over>,
 }
 
 /// A text that runs at once.
@@ -73,6 +76,10 @@ pub(crate) struct Query {
     pub(crate) started_ns: i64,
     /// Rows as its tags counted them.
     pub(crate) rows: u64,
+    /// The result that comes now is too large.
+    pub(crate) cut: Option<Over>,
+    /// One was, and the server finished it all the same: to the client the text has failed, to the server it goes on.
+    pub(crate) cut_too_late: bool,
 }
 
 /// Where the replies to a group of the gateway's own messages stand.

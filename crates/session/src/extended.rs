@@ -274,7 +274,7 @@ impl Session {
         self.batch.executed = true;
         let reads = !cursor && judgement.parts.iter().any(copy::reads);
         self.copy_owed |= reads;
-        let execution = Execution { reads, number, judgement, masks, formats, cursor, makes_names };
+        let execution = Execution { reads, number, judgement, masks, formats, cursor, makes_names, cut: None };
         self.queue.push_back(Expect::Execute(Box::new(execution)));
         forward(out)
     }
@@ -354,7 +354,7 @@ impl Session {
         if !matches!(message, ClientMessage::Sync) {
             return Step::Taken;
         }
-        if !self.queue.is_empty() {
+        if !self.drained(out) {
             return Step::Later;
         }
         self.mode = Mode::Ready;

@@ -12,6 +12,7 @@
 //! assert!(matches!(session.rows(), Rows::Unexpected));
 //! ```
 
+mod cap;
 mod catalog;
 mod client;
 mod copy;
@@ -26,10 +27,11 @@ mod refuse;
 mod server;
 mod session;
 
+pub use cap::{Caps, Piece};
 pub use event::{
     Action, ClientMessage, ClientReply, Column, Control, EndReason, Formats, Injected, Log, Relay, Report,
     ServerMessage, Step, Target, Transaction,
 };
 pub use judgement::{Hold, HoldRequest, Judge, Judgement, Part, Question, Ruling};
 pub use names::NAMES_MAX;
-pub use session::{Activity, Rows, Session};
+pub use session::{Activity, Rows, Session, Waits};

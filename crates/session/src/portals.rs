@@ -17,6 +17,13 @@ pub(crate) struct Open {
     counted: Counted,
 }
 
+impl Open {
+    /// Rows and bytes that earlier executions sent.
+    pub(crate) fn sent(&self) -> (u64, u64) {
+        (self.counted.rows, self.counted.bytes)
+    }
+}
+
 impl Session {
     /// A statement was bound, or a cursor is read.
     pub(crate) fn open(&mut self, number: u64, now_ns: i64) {

@@ -6,8 +6,9 @@ use querygate_policy::decision::MaskPlan;
 use querygate_record::{Named, Outcome, TransactionChange};
 
 use crate::{
+    cap,
     client::ends_transaction,
-    event::{Action, Column, EndReason, Formats, Log, Relay, ServerMessage, Target, Transaction},
+    event::{Action, ClientReply, Column, EndReason, Formats, Log, Relay, ServerMessage, Target, Transaction},
     expect::{Execution, Expect, OwnStep, Query},
     judgement::{Judge, Judgement},
     names::{Portal, Prepared},
@@ -17,6 +18,20 @@ use crate::{
 impl Session {
     /// Takes one message of the server other than a row, notice, parameter or notification.
     pub fn server(
+        &mut self,
+        message: ServerMessage<'_>,
+        judge: &mut dyn Judge,
+        now_ns: i64,
+        out: &mut Vec<Action>,
+    ) -> Relay {
+        self.note_answer();
+        let muted = self.muted;
+        let relay = self.answer(message, judge, now_ns, out);
+        let more = self.muted && (!muted || self.unmute(message, now_ns, out));
+        if more { Relay::Swallow } else { relay }
+    }
+
+    fn answer(
         &mut self,
         message: ServerMessage<'_>,
         judge: &mut dyn Judge,
@@ -71,14 +86,16 @@ impl Session {
         out: &mut Vec<Action>,
     ) -> Relay {
         match message {
+            ServerMessage::Complete { .. } | ServerMessage::Suspended if execution.cut.is_some() => {
+                self.execution_cut(&execution, now_ns, out);
+                if matches!(message, ServerMessage::Complete { .. }) {
+                    self.executed(&execution, judge, now_ns, out);
+                }
+                Relay::Swallow
+            }
             ServerMessage::Complete { rows } => {
                 self.end_open(execution.number, Outcome { rows, ..status("ok") }, now_ns, out);
-                if execution.makes_names {
-                    self.part_done(&execution.judgement, 0, judge, now_ns, out);
-                } else if !execution.cursor {
-                    // Made by SQL's PREPARE: no transaction control, but as much of the catalog as its text may change.
-                    (0..execution.judgement.parts.len()).for_each(|part| judge.completed(&execution.judgement, part));
-                }
+                self.executed(&execution, judge, now_ns, out);
                 Relay::Pass
             }
             ServerMessage::Empty => {
@@ -95,10 +112,26 @@ impl Session {
             }
             ServerMessage::CopyIn | ServerMessage::CopyOut | ServerMessage::CopyDone => {
                 self.queue.push_front(Expect::Execute(execution));
-                self.copying(message)
+                self.copying(message, now_ns, out)
             }
             _ => self.unexpected("a reply that does not answer Execute", out),
         }
+    }
+
+    fn executed(&mut self, execution: &Execution, judge: &mut dyn Judge, now_ns: i64, out: &mut Vec<Action>) {
+        if execution.makes_names {
+            self.part_done(&execution.judgement, 0, judge, now_ns, out);
+        } else if !execution.cursor {
+            // Made by SQL's PREPARE: no transaction control, but as much of the catalog as its text may change.
+            (0..execution.judgement.parts.len()).for_each(|part| judge.completed(&execution.judgement, part));
+        }
+    }
+
+    /// An execution whose result is too large came to its end, or to its row limit, before it was cancelled.
+    fn execution_cut(&mut self, execution: &Execution, now_ns: i64, out: &mut Vec<Action>) {
+        self.end_open(execution.number, failed_with(cap::OVER), now_ns, out);
+        self.names.portals.retain(|_, portal| portal.number != execution.number);
+        execution.cut.into_iter().for_each(|over| self.cut_too_late(over, out));
     }
 
     fn described(
@@ -143,14 +176,20 @@ impl Session {
                 if query.part >= query.judgement.parts.len() {
                     return self.unexpected("more results than the text has statements", out);
                 }
+                if let Some(over) = query.cut.take() {
+                    query.cut_too_late = true;
+                    out.push(Action::Tell(ClientReply::Error(over.report(true))));
+                    self.muted = true;
+                } else if !self.muted {
+                    query.rows += rows;
+                }
                 self.part_done(&query.judgement, query.part, judge, now_ns, out);
                 query.part += 1;
-                query.rows += rows;
             }
             ServerMessage::Empty => {}
             ServerMessage::CopyIn | ServerMessage::CopyOut | ServerMessage::CopyDone => {
                 self.queue.push_front(Expect::Query(query));
-                return self.copying(message);
+                return self.copying(message, now_ns, out);
             }
             ServerMessage::Ready(transaction) => {
                 self.query_ended(&query, now_ns, out);
@@ -165,8 +204,9 @@ impl Session {
 
     fn query_ended(&mut self, query: &Query, now_ns: i64, out: &mut Vec<Action>) {
         let mut outcome = match &query.failed {
+            _ if query.cut_too_late => failed_with(cap::OVER),
             None => status("ok"),
-            Some(code) => Outcome { code: code.clone(), ..status("error") },
+            Some(code) => failed_with(code),
         };
         outcome.rows = query.rows;
         self.log_end(query.number, outcome, query.started_ns, now_ns, out);
@@ -231,6 +271,7 @@ impl Session {
     fn ready(&mut self, transaction: Transaction, judge: &mut dyn Judge, now_ns: i64, out: &mut Vec<Action>) {
         self.transaction = transaction;
         self.copy_in = false;
+        self.overdue = false;
         if transaction == Transaction::Idle {
             judge.settled();
             self.end_portals(now_ns, out);
@@ -264,12 +305,25 @@ impl Session {
 
     fn failed(&mut self, code: &str, masked: bool, now_ns: i64, out: &mut Vec<Action>) -> Relay {
         if let Some(own) = self.failing_copy.take() {
-            Session::own_ended(own, Outcome { code: code.to_owned(), ..status("error") }, now_ns, out);
+            Session::own_ended(own, failed_with(code), now_ns, out);
         }
+        let cut = self.take_cut();
+        let slow = self.overdue && code == "57014";
+        let code = if cut.is_some() { cap::OVER } else { code };
+        let told = match cut {
+            Some(over) => Some(ClientReply::Error(over.report(false))),
+            None => slow.then(Session::too_slow),
+        };
+        let is_told = told.is_some();
+        out.extend(told.map(Action::Tell));
         let relay = match self.queue.front_mut() {
             None => return self.unexpected("an error that answers nothing", out),
             Some(Expect::Query(query)) => {
                 query.failed = Some(code.to_owned());
+                if is_told {
+                    self.copy_in = false;
+                    return Relay::Swallow;
+                }
                 let canonical = query.masks.iter().any(|m| m.canonical_errors);
                 self.copy_in = false;
                 return if canonical { Relay::Canonical } else { Relay::Pass };
@@ -281,6 +335,7 @@ impl Session {
             }
             Some(Expect::Catalog(..)) => self.catalog_failed(),
             Some(Expect::Settings(..)) => return self.unexpected("the tracked settings could not be read", out),
+            Some(_) if is_told => Relay::Swallow,
             Some(_) => self.diagnostics(masked),
         };
         self.skip_to_sync(code, now_ns, out);
@@ -297,7 +352,7 @@ impl Session {
         if self.queue.is_empty() {
             self.mode = Mode::Skipping { poison: false };
         }
-        let mut outcome = Outcome { code: code.to_owned(), ..status("error") };
+        let mut outcome = failed_with(code);
         for owed in &skipped {
             self.end_skipped(owed, outcome, now_ns, out);
             outcome = status("skipped");
@@ -422,6 +477,10 @@ impl Session {
         self.queue.push_front(Expect::Probe(next, masks, own));
         Relay::Swallow
     }
+}
+
+fn failed_with(code: &str) -> Outcome {
+    Outcome { code: code.to_owned(), ..status("error") }
 }
 
 impl Session {

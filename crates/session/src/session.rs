@@ -9,7 +9,8 @@ use querygate_policy::decision::MaskPlan;
 use querygate_record::Outcome;
 
 use crate::{
-    event::{Action, Control, EndReason, Formats, Injected, Log, Relay, Transaction},
+    cap::Caps,
+    event::{Action, Control, EndReason, Formats, Injected, Log, Relay, Step, Transaction},
     expect::{Expect, OwnStep},
     hold::Held,
     names::Names,
@@ -52,6 +53,17 @@ pub struct Session {
     /// Bound statements whose end is not logged yet, by number.
     pub(crate) open: BTreeMap<u64, Open>,
     pub(crate) counted: Counted,
+    pub(crate) caps: Caps,
+    /// Rows and bytes of the result that comes now, once it has begun.
+    pub(crate) result: Option<(u64, u64)>,
+    /// The client has been told an error: what the server says until the next ReadyForQuery does not reach it.
+    pub(crate) muted: bool,
+    /// The statement that runs was cancelled because it took too long.
+    pub(crate) overdue: bool,
+    /// Messages of the server so far, other than rows.
+    answers: u64,
+    /// Messages of the client that were taken so far.
+    taken: u64,
     /// A cancel is on its way to the server: nothing new may start that it could hit.
     pub(crate) cancelling: bool,
     /// The columns of the COPY that waits at the head of the client's stream have been asked for and checked.
@@ -119,6 +131,18 @@ pub enum Activity {
     Held,
 }
 
+/// A wait that may last too long.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Waits {
+    /// None.
+    #[default]
+    Nothing,
+    /// For the server, since its last answer, by number.
+    Server(u64),
+    /// For the client, inside a transaction, since this message.
+    InTransaction(u64),
+}
+
 /// What to do with the rows that come now.
 #[derive(Debug)]
 pub enum Rows<'a> {
@@ -126,6 +150,8 @@ pub enum Rows<'a> {
     Planned(&'a Arc<MaskPlan>, &'a Formats),
     /// They answer the gateway's own question.
     Own,
+    /// They belong to a result of which nothing passes any more.
+    Dropped,
     /// They belong to nothing.
     Unexpected,
 }
@@ -138,6 +164,9 @@ impl Session {
 
     /// What to do with a row or COPY chunk that the server sends now.
     pub fn rows(&self) -> Rows<'_> {
+        if self.drops_rows() {
+            return Rows::Dropped;
+        }
         match self.queue.front() {
             Some(Expect::Execute(e)) => Rows::Planned(&e.masks, &e.formats),
             Some(Expect::Query(q)) if q.failed.is_none() => match q.masks.get(q.part) {
@@ -170,11 +199,6 @@ impl Session {
         if canonical { Relay::Canonical } else { Relay::Pass }
     }
 
-    /// Adds to the counts of the statement that answers now.
-    pub fn count(&mut self, rows: u64, bytes: u64, masked_fields: u64) {
-        self.counted.add(&Counted { rows, bytes, masked_fields });
-    }
-
     /// Whether nothing is owed and nothing waits: the session may be ended without loss.
     pub fn is_idle(&self) -> bool {
         self.queue.is_empty()
@@ -186,6 +210,11 @@ impl Session {
     /// Whether no reply is owed and nothing waits, whatever transaction is open.
     pub fn is_quiet(&self) -> bool {
         self.queue.is_empty() && matches!(self.mode, Mode::Ready)
+    }
+
+    /// Adds to the counts of the statement that answers now, where its result has no bounds.
+    pub fn count(&mut self, rows: u64, bytes: u64, masked_fields: u64) {
+        self.counted.add(&Counted { rows, bytes, masked_fields });
     }
 
     /// What it does now, and how many statements it has numbered.
@@ -217,6 +246,7 @@ impl Session {
             Control::Asked(id) => self.hold_asked(id, out),
             Control::Decided(ruling) => self.hold_decided(ruling),
             Control::Cancel => self.cancel(out),
+            Control::Overdue => self.overdue(out),
             Control::CancelDone => self.cancelling = false,
             Control::Gone { status } => self.gone(status, now_ns, out),
         }
@@ -328,10 +358,40 @@ impl Session {
     fn cancel(&mut self, out: &mut Vec<Action>) {
         if matches!(self.mode, Mode::Held(_)) {
             self.hold_cancelled(out);
-        } else if self.queue.iter().any(|e| matches!(e, Expect::Query(_) | Expect::Execute(_) | Expect::Bind { .. })) {
-            self.cancelling = true;
+        } else if self.runs_something() {
+            self.cancel_server(out);
+        }
+    }
+
+    pub(crate) fn runs_something(&self) -> bool {
+        self.queue.iter().any(|e| matches!(e, Expect::Query(_) | Expect::Execute(_) | Expect::Bind { .. }))
+    }
+
+    /// Cancels what the server runs, unless that is under way.
+    pub(crate) fn cancel_server(&mut self, out: &mut Vec<Action>) {
+        if !std::mem::replace(&mut self.cancelling, true) {
             out.push(Action::CancelServer);
         }
+    }
+
+    /// What is waited for, so that a wait can be timed: it is another one when this changes.
+    pub fn waits(&self) -> Waits {
+        if !self.queue.is_empty() {
+            Waits::Server(self.answers)
+        } else if self.transaction != Transaction::Idle && matches!(self.mode, Mode::Ready) && !self.batch.open {
+            Waits::InTransaction(self.answers + self.taken)
+        } else {
+            Waits::Nothing
+        }
+    }
+
+    pub(crate) fn note_step(&mut self, step: Step) {
+        self.taken += u64::from(step == Step::Taken);
+    }
+
+    pub(crate) fn note_answer(&mut self) {
+        self.result = None;
+        self.answers += 1;
     }
 
     fn gone(&mut self, why: &'static str, now_ns: i64, out: &mut Vec<Action>) {

@@ -142,7 +142,8 @@ async fn run(parts: LoopParts, mut client: LoggedIn, prepared: Prepared) {
         database,
         mailbox: (post, mailbox),
         live,
-        statement_max,
+        // Results and times are bounded by nothing yet.
+        limits: Limits { statement: limits.statement, ..Limits::default() },
     };
     parts.shared.metrics.sessions.inc();
     let end = Driver::new(&parts, start).run().await;

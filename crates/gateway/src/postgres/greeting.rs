@@ -143,14 +143,7 @@ async fn prepare(parts: &LoopParts, login: &mut Login) -> Result<Prepared, Refus
     let places = enter(&database, login, &of_roles).await?;
     let world = present_world(&database).await?;
     let masked = world.view(&login.principal).is_masked();
-    let settings = &database.settings;
-    let own = Limits {
-        statement: Some(settings.statement_max as u64),
-        statement_timeout: settings.statement_timeout,
-        idle_in_transaction: settings.idle_in_transaction,
-        ..Limits::default()
-    };
-    let limits = own.smallest(&of_roles);
+    let limits = database.limits(&of_roles);
     let parameters = server_parameters(&login.startup, &login.principal, &limits, masked)?;
     Ok(Prepared { database, places, world, limits, parameters })
 }
@@ -385,7 +378,6 @@ async fn run(parts: LoopParts, login: Login, prepared: Prepared) {
     }
     encode::backend_key_data(&mut client.output, &entered.key);
     encode::ready_for_query(&mut client.output, Status::Idle);
-    let statement_max = limits.statement.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
     let judge = SessionJudge::new(Subject {
         database: database.clone(),
         principal: login.principal.clone(),
@@ -393,7 +385,7 @@ async fn run(parts: LoopParts, login: Login, prepared: Prepared) {
         cache: parts.cache.clone(),
         hash_key: parts.shared.hash_key.clone(),
         metrics: parts.shared.metrics.clone(),
-        statement_max,
+        statement_max: limits.statement_max(),
     });
     let start = Start {
         wire: Postgres { server_key: connected.key, ..Postgres::default() },
@@ -404,7 +396,7 @@ async fn run(parts: LoopParts, login: Login, prepared: Prepared) {
         database,
         mailbox: (post, mailbox),
         live,
-        statement_max,
+        limits,
     };
     parts.shared.metrics.sessions.inc();
     let end = Driver::new(&parts, start).run().await;

@@ -131,6 +131,11 @@ pub fn codec(copy: &Copy) -> Option<Codec> {
     Codec::new(options).ok()
 }
 
+/// Whether the first message of a COPY holds the names of its columns.
+pub fn begins_with_names(copy: &Copy) -> bool {
+    matches!(copy.format, CopyFormat::Text { header: true, .. } | CopyFormat::Csv { header: true, .. })
+}
+
 fn force_quoted(columns: &[bool]) -> ForceQuote {
     ForceQuote::Columns(columns.iter().enumerate().filter(|(_, quoted)| **quoted).map(|(index, _)| index).collect())
 }

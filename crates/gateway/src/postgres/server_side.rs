@@ -10,7 +10,7 @@ use querygate_postgres::{
     frame::{self, Header},
     sqlstate,
 };
-use querygate_session::{Column, Judge, Relay, Rows, ServerMessage, Transaction};
+use querygate_session::{Column, Judge, Piece, Relay, Rows, ServerMessage, Transaction};
 use smallvec::SmallVec;
 
 use crate::{
@@ -28,6 +28,11 @@ const MASKED_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Rows above this stream where nothing is masked.
 const STREAM_BYTES_MIN: usize = 64 * 1024;
 
+/// What ends COPY data in binary (PostgreSQL documentation, "COPY", "File Trailer").
+const BINARY_TRAILER: &[u8] = &[0xff, 0xff];
+/// A piece of COPY data.
+const COPIED: Piece = Piece { rows: 1, bytes: 0, masked_fields: 0, copy: true };
+
 /// What one frame came to.
 enum Done {
     /// It is part of a run that goes through as it is.
@@ -43,7 +48,7 @@ impl Driver<Postgres> {
     pub(super) fn server_frames(&mut self) -> bool {
         // Taken out so that frames can be borrowed while the session works.
         let mut input = std::mem::take(&mut self.io.server.input);
-        let mut any = self.pass_rest(&mut input);
+        let mut any = self.pass_rest(&mut input) | self.drop_rest(&mut input);
         let mut run = 0;
         while self.end.is_none() && self.wire.pass_server == 0 && self.io.client.output.len() + run < OUT_BYTES_MAX {
             let rest = input.get(run..).unwrap_or_default();
@@ -92,6 +97,13 @@ impl Driver<Postgres> {
         true
     }
 
+    fn drop_rest(&mut self, input: &mut BytesMut) -> bool {
+        let dropped = self.wire.drop_server.min(input.len());
+        input.advance(dropped);
+        self.wire.drop_server -= dropped;
+        dropped > 0
+    }
+
     /// One frame at the start of `rest`. A frame that needs work waits until the run before it is flushed.
     fn server_frame(&mut self, rest: &[u8], in_run: bool) -> Done {
         let header = match frame::peek_server(rest) {
@@ -124,8 +136,10 @@ impl Driver<Postgres> {
                 if !whole && header.length <= STREAM_BYTES_MIN {
                     return Done::Wait;
                 }
-                self.session.count(1, header.length as u64, 0);
-                Done::Raw(header.length)
+                match self.admit(Piece { rows: 1, bytes: header.length as u64, ..Piece::default() }) {
+                    true => Done::Raw(header.length),
+                    false => self.drop_frame(rest, header, in_run),
+                }
             }
             Rows::Own if in_run || !whole => {
                 if header.length > ANSWER_BYTES_MAX {
@@ -145,16 +159,39 @@ impl Driver<Postgres> {
                 let before = out.len();
                 match rows::mask_row(frame, plan, formats, self.judge.rendering(), out) {
                     Ok(masked) => {
+                        // What counts is what the client gets: the length of a secret must not decide.
                         let bytes = (out.len() - before) as u64;
-                        self.session.count(1, bytes, masked);
+                        if !self.admit(Piece { rows: 1, bytes, masked_fields: masked, copy: false }) {
+                            self.io.client.output.truncate(before);
+                        }
                         Done::Taken(header.length)
                     }
                     Err(why) => self.unmaskable(&why),
                 }
             }
             Rows::Own => self.own_row(rest.get(..header.length).unwrap_or_default()),
+            Rows::Dropped => self.drop_frame(rest, header, in_run),
             Rows::Unexpected => self.bad_server("a row that answers nothing"),
         }
+    }
+
+    /// Whether a piece of a result may pass.
+    fn admit(&mut self, piece: Piece) -> bool {
+        let passes = self.session.admit(piece, &mut self.actions);
+        if !passes {
+            self.act(&[]);
+        }
+        passes
+    }
+
+    /// Drops a message that may not be whole yet.
+    fn drop_frame(&mut self, rest: &[u8], header: Header, in_run: bool) -> Done {
+        if in_run {
+            return Done::Wait;
+        }
+        let there = header.length.min(rest.len());
+        self.wire.drop_server = header.length - there;
+        Done::Taken(there)
     }
 
     fn own_row(&mut self, frame: &[u8]) -> Done {
@@ -167,16 +204,19 @@ impl Driver<Postgres> {
 
     fn copy_chunk(&mut self, rest: &[u8], header: Header, in_run: bool) -> Done {
         let whole = rest.len() >= header.length;
-        let Rows::Planned(plan, _) = self.session.rows() else {
-            return self.bad_server("COPY data that answers nothing");
-        };
-        if !rows::masks_any(plan) {
-            if !whole && header.length <= STREAM_BYTES_MIN {
-                return Done::Wait;
+        let plan = match self.session.rows() {
+            Rows::Planned(plan, _) if rows::masks_any(plan) => plan,
+            Rows::Planned(..) if !whole && header.length <= STREAM_BYTES_MIN => return Done::Wait,
+            Rows::Planned(..) => {
+                let piece = Piece { rows: self.copied_rows(rest, header), bytes: header.length as u64, ..COPIED };
+                return match self.admit(piece) {
+                    true => Done::Raw(header.length),
+                    false => self.drop_frame(rest, header, in_run),
+                };
             }
-            self.session.count(0, header.length as u64, 0);
-            return Done::Raw(header.length);
-        }
+            Rows::Dropped => return self.drop_frame(rest, header, in_run),
+            Rows::Own | Rows::Unexpected => return self.bad_server("COPY data that answers nothing"),
+        };
         if in_run || !whole {
             return if header.length > MASKED_BYTES_MAX {
                 self.bad_server("a row too large to be masked")
@@ -193,14 +233,22 @@ impl Driver<Postgres> {
             Ok(masked) => masked,
             Err(why) => return self.unmaskable(&why),
         };
-        self.session.count(0, masked_data.len() as u64, masked);
+        let bytes = (frame::HEADER + masked_data.len()) as u64;
+        let piece = Piece { rows: self.copied_rows(rest, header), bytes, masked_fields: masked, ..COPIED };
         // Of a row that is not whole yet, nothing passes.
-        if !masked_data.is_empty()
+        if self.admit(piece)
+            && !masked_data.is_empty()
             && let Err(error) = encode::copy_data(&mut self.io.client.output, &masked_data)
         {
             return self.bad_server(&error.to_string());
         }
         Done::Taken(header.length)
+    }
+
+    /// As how many rows COPY data counts: names of columns and the end of binary data are none.
+    fn copied_rows(&mut self, rest: &[u8], header: Header) -> u64 {
+        let names = std::mem::take(&mut self.wire.copy_names);
+        u64::from(!names && rest.get(frame::HEADER..header.length) != Some(BINARY_TRAILER))
     }
 
     fn server_message(&mut self, message: &Message<'_>, bytes: &[u8]) {
@@ -326,6 +374,7 @@ impl Driver<Postgres> {
     fn copy_begins(&mut self) {
         let Some(copy) = self.session.copy() else { return };
         let masked = matches!(self.session.rows(), Rows::Planned(plan, _) if rows::masks_any(plan));
+        self.wire.copy_names = rows::begins_with_names(copy);
         self.wire.copy_rows = if masked { CopyRows::new(copy) } else { None };
     }
 

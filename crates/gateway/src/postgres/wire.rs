@@ -22,6 +22,10 @@ pub struct Postgres {
     pub pass_client: usize,
     /// Bytes of a server message that go through unread.
     pub pass_server: usize,
+    /// Bytes of a server message that are dropped unread.
+    pub drop_server: usize,
+    /// The names of a COPY's columns are to come as its first message.
+    pub copy_names: bool,
     /// Messages to be presented in place of the client's.
     pub instead: BytesMut,
     /// Until ReadyForQuery the client gets the replies of a text of several statements.

@@ -34,9 +34,6 @@ pub fn gateway(config: &Config) -> Result<gateway::Config, Failure> {
 /// One database's settings.
 pub fn database(database: &Database) -> gateway::Database {
     let limits = &database.limits;
-    if limits.rows.is_some() || limits.bytes.is_some() {
-        tracing::warn!(database = database.name, "limits.rows and limits.bytes are not enforced in this version");
-    }
     let count = |limit: Option<u64>, default: u64| usize::try_from(limit.unwrap_or(default)).unwrap_or(usize::MAX);
     gateway::Database {
         name: Arc::from(database.name.as_str()),
@@ -57,6 +54,8 @@ pub fn database(database: &Database) -> gateway::Database {
         account_connections_max: database.connections_per_account.map(|limit| count(Some(limit), limit)),
         connection_wait: database.connection_wait,
         statement_max: count(limits.statement, crate::config::DEFAULT_STATEMENT_BYTES),
+        rows_max: limits.rows,
+        bytes_max: limits.bytes,
         statement_timeout: limits.statement_timeout,
         idle_in_transaction: limits.idle_in_transaction,
     }

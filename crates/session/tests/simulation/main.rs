@@ -28,10 +28,12 @@ fn interleaving(seed: u64, script: &[Message]) -> Result<(), (String, Vec<String
     let masked = random.one_in(2);
     let cancels = random.one_in(10);
     let stop = random.one_in(5).then(|| random.below(60) as usize);
-    let mut world = World::new(script.to_vec(), masked);
+    let rows_max = random.one_in(4).then_some(1);
+    let mut world = World::new(script.to_vec(), masked, rows_max);
     let ran = catch_unwind(AssertUnwindSafe(|| {
         world.run(&mut random, stop, cancels);
-        if stop.is_none() && !cancels {
+        rows_max.iter().for_each(|most| world.is_capped(*most));
+        if stop.is_none() && !cancels && rows_max.is_none() {
             same_as_alone(script, &world);
         }
     }));

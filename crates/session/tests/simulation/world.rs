@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use querygate_record::HoldId;
 use querygate_session::{
-    Action, ClientMessage, ClientReply, Column, Control, Injected, Log, Question, Relay, Rows, Ruling, ServerMessage,
-    Session, Step, Target,
+    Action, Caps, ClientMessage, ClientReply, Column, Control, Injected, Log, Piece, Question, Relay, Rows, Ruling,
+    ServerMessage, Session, Step, Target,
 };
 
 use crate::{
@@ -39,9 +39,27 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(script: Vec<Message>, masked: bool) -> World {
+    pub fn new(script: Vec<Message>, masked: bool, rows_max: Option<u64>) -> World {
+        let mut session = Session::new();
+        session.set_caps(Caps { rows: rows_max.unwrap_or(u64::MAX), ..Caps::default() });
         let judge = Scripted { masked, setting: 77, ..Scripted::default() };
-        World { session: Session::new(), judge, inbox: script.into(), ..World::default() }
+        World { session, judge, inbox: script.into(), ..World::default() }
+    }
+
+    /// No result is larger than it may be, and after the error that says so nothing comes but the end of the pipeline.
+    pub fn is_capped(&self, rows_max: u64) {
+        let mut rows = 0;
+        for (at, reply) in self.got.iter().enumerate() {
+            match reply {
+                Reply::Row { .. } | Reply::CopyChunk(_) => rows += 1,
+                Reply::Error(code) if code == "54000" => {
+                    let next = self.got.get(at + 1);
+                    assert!(matches!(next, None | Some(Reply::Ready(_))), "after the cut comes {next:?}");
+                }
+                _ => rows = 0,
+            }
+            assert!(rows <= rows_max, "{rows} rows of one result");
+        }
     }
 
     /// Runs to the end. `stop`: the step at which a side goes away; `cancels`: the client cancels now and then.
@@ -185,9 +203,11 @@ impl World {
             (Rows::Planned(plan, _), _) if table != 0 => {
                 let masked = plan.fields.get(1).is_some_and(Option::is_some);
                 assert_eq!(masked, table == 1 && self.judge.masked, "a row under another statement's plan");
-                self.session.count(1, 1, u64::from(masked));
-                Relay::Pass
+                let copy = matches!(reply, Reply::CopyChunk(_));
+                let piece = Piece { rows: 1, bytes: 1, masked_fields: u64::from(masked), copy };
+                if self.session.admit(piece, out) { Relay::Pass } else { Relay::Swallow }
             }
+            (Rows::Dropped, _) => Relay::Swallow,
             (rows, _) => panic!("{reply:?} under {rows:?}"),
         }
     }
