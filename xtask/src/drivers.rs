@@ -60,7 +60,8 @@ fn python(cache: &Cache) -> Result<PathBuf, Error> {
     let folder = cache.tools().join("python");
     let program = folder.join("bin/python");
     let list = wanted("python").join("requirements.txt");
-    let starts = || run::output(Command::new(&program).args(["-c", "import psycopg"])).is_some();
+    let starts =
+        || run::output(Command::new(&program).args(["-c", "import psycopg, pymysql, mysql.connector"])).is_some();
     if is_of(&folder, &list) && starts() {
         return Ok(program);
     }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use querygate_mask::Rendering;
-use querygate_policy::{Bound, Decision, LiteralKey, Refusal, RoleView, Together};
+use querygate_policy::{Bound, Decision, LiteralKey, Refusal, RefusalKind, RoleView, Together};
 use querygate_record::{Barrier, Effect, Engine, Named, Principal, TransactionChange, Value, Verdict};
 use querygate_session::{Judge, Judgement, Part, Question};
 use querygate_sql::{self as analysis, session::Settings, statement::Statement};
@@ -79,6 +79,8 @@ pub struct SessionJudge {
     /// Something was defined that others see once its transaction has ended.
     defined: bool,
     catalog: Seen,
+    /// The text, by its key, for whose unknown names the catalog was looked at last.
+    looked_for: Option<[u8; 32]>,
     /// What the open transaction defined.
     inside: Inside,
 }
@@ -112,6 +114,7 @@ impl SessionJudge {
             setting_changed_in_transaction: false,
             defined: false,
             catalog: Seen::Current,
+            looked_for: None,
             inside: Inside::default(),
         };
         judge.restamp();
@@ -319,6 +322,12 @@ impl Judge for SessionJudge {
             return Some(found.clone());
         }
         let judgement = Arc::new(self.judge_anew(text));
+        if self.is_mysql() && names_unknown(&judgement) && self.looked_for != Some(key) {
+            // Somebody else may just have made it: one look before it is said not to exist.
+            self.looked_for = Some(key);
+            self.catalog = Seen::Changed;
+            return None;
+        }
         if text.len() <= REMEMBERED_TEXT_MAX {
             self.cache.borrow_mut().insert(key, judgement.clone());
         }
@@ -415,6 +424,12 @@ impl Judge for SessionJudge {
         }
         self.settle_inside();
     }
+}
+
+/// Whether a text is refused for a name that the catalog does not have.
+fn names_unknown(judgement: &Judgement) -> bool {
+    let kind = judgement.refusal.as_ref().map(|refusal| refusal.kind);
+    matches!(kind, Some(RefusalKind::UnknownTable | RefusalKind::UnknownColumn))
 }
 
 fn part(statement: &Statement, decision: &Decision) -> Part {

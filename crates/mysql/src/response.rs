@@ -28,11 +28,19 @@ pub struct Success<'a> {
     pub warnings: u16,
     /// Words about what was done.
     pub info: &'a [u8],
+    /// What changed of the session's state, as the server wrote it; none where nothing did, or is not tracked.
+    pub changes: &'a [u8],
+}
+
+/// Kinds of changes that are tracked (MySQL Internals, "Session State Information").
+pub mod tracked {
+    /// The identifiers of transactions.
+    pub const GTIDS: u8 = 3;
 }
 
 impl<'a> Success<'a> {
-    /// Decodes an OK packet of a connection without session tracking.
-    pub fn decode(payload: &'a [u8]) -> Result<Success<'a>, Malformed> {
+    /// Decodes an OK packet; `tracks` says whether the connection tracks the session's state.
+    pub fn decode(payload: &'a [u8], tracks: bool) -> Result<Success<'a>, Malformed> {
         let mut reader = Reader::new("OK", payload);
         match reader.u8("kind")? {
             OK | EOF => {}
@@ -41,7 +49,31 @@ impl<'a> Success<'a> {
         let affected_rows = reader.lenenc("affected rows")?;
         let last_insert_id = reader.lenenc("last insert id")?;
         let (status, warnings) = (reader.u16("status")?, reader.u16("warnings")?);
-        Ok(Success { affected_rows, last_insert_id, status, warnings, info: reader.rest() })
+        let (info, changes) = match tracks {
+            false => (reader.rest(), &[][..]),
+            true => {
+                let info = if reader.left() > 0 { reader.lenenc_bytes("info")? } else { &[] };
+                let changed = status & status::STATE_CHANGED != 0;
+                (info, if changed { reader.lenenc_bytes("session state")? } else { &[] })
+            }
+        };
+        reader.finish()?;
+        Ok(Success { affected_rows, last_insert_id, status, warnings, info, changes })
+    }
+
+    /// The changes without those of one kind.
+    pub fn changes_without(&self, kind: u8) -> Result<BytesMut, Malformed> {
+        let mut reader = Reader::new("session state", self.changes);
+        let mut out = BytesMut::new();
+        while reader.left() > 0 {
+            let found = reader.u8("kind")?;
+            let data = reader.lenenc_bytes("data")?;
+            if found != kind {
+                out.put_u8(found);
+                write::lenenc_bytes(&mut out, data);
+            }
+        }
+        Ok(out)
     }
 
     /// Decodes an EOF packet.
@@ -53,15 +85,24 @@ impl<'a> Success<'a> {
         Ok(Success { warnings, status, ..Success::default() })
     }
 
-    /// The payload of an OK packet; `kind` is [`OK`], or [`EOF`] where it ends rows.
-    pub fn encode(&self, kind: u8) -> BytesMut {
+    /// The payload of an OK packet; `kind` is [`OK`], or [`EOF`] where it ends rows; `tracks` as for [`Success::decode`].
+    pub fn encode(&self, kind: u8, tracks: bool) -> BytesMut {
         let mut out = BytesMut::new();
+        let changed = tracks && !self.changes.is_empty();
+        let flags = self.status & !status::STATE_CHANGED | if changed { status::STATE_CHANGED } else { 0 };
         out.put_u8(kind);
         write::lenenc(&mut out, self.affected_rows);
         write::lenenc(&mut out, self.last_insert_id);
-        out.put_u16_le(self.status);
+        out.put_u16_le(flags);
         out.put_u16_le(self.warnings);
-        out.put_slice(self.info);
+        match tracks {
+            false => out.put_slice(self.info),
+            true if changed || !self.info.is_empty() => write::lenenc_bytes(&mut out, self.info),
+            true => {}
+        }
+        if changed {
+            write::lenenc_bytes(&mut out, self.changes);
+        }
         out
     }
 
@@ -179,9 +220,16 @@ mod tests {
 
     #[test]
     fn ok_eof_and_err_read_back() {
-        let ok = Success { affected_rows: 300, last_insert_id: 7, status: 2, warnings: 1, info: b"Rows matched: 1" };
-        assert_eq!(Success::decode(&ok.encode(OK)), Ok(ok));
-        assert_eq!(Success::decode(&ok.encode(EOF)), Ok(ok));
+        let info = b"Rows matched: 1";
+        let ok = Success { affected_rows: 300, last_insert_id: 7, status: 2, warnings: 1, info, changes: b"" };
+        for tracks in [false, true] {
+            assert_eq!(Success::decode(&ok.encode(OK, tracks), tracks), Ok(ok));
+            assert_eq!(Success::decode(&ok.encode(EOF, tracks), tracks), Ok(ok));
+        }
+        let changes = b"\x03\x02ab\x01\x05\x04shop";
+        let changed = Success { status: 2 | status::STATE_CHANGED, changes, ..ok };
+        assert_eq!(Success::decode(&changed.encode(OK, true), true), Ok(changed));
+        assert_eq!(&changed.changes_without(tracked::GTIDS).unwrap()[..], b"\x01\x05\x04shop");
         let eof = Success { status: 34, warnings: 9, ..Success::default() };
         assert_eq!(Success::decode_eof(&eof.encode_eof()), Ok(eof));
         let err = Failure { code: 1227, sqlstate: "42000".into(), message: "blocked by policy".into() };
@@ -190,8 +238,8 @@ mod tests {
 
     #[test]
     fn cut_packets_are_errors() {
-        let ok = Success::default().encode(OK);
-        assert!((0..ok.len()).all(|cut| Success::decode(&ok[..cut]).is_err()));
+        let ok = Success::default().encode(OK, false);
+        assert!((0..ok.len()).all(|cut| Success::decode(&ok[..cut], false).is_err()));
         let eof = Success::default().encode_eof();
         assert!((0..eof.len()).all(|cut| Success::decode_eof(&eof[..cut]).is_err()));
         assert!(Failure::decode(b"\xff\x01").is_err() && Failure::decode(b"\xff\x01\x01#420").is_err());

@@ -159,7 +159,9 @@ mod tests {
             let _ = crate::login::decode(&bytes);
             let _ = crate::login::step(&bytes);
             let _ = crate::command::decode(&bytes);
-            let _ = crate::response::Success::decode(&bytes);
+            for tracks in [false, true] {
+                let _ = crate::response::Success::decode(&bytes, tracks).map(|ok| ok.changes_without(3));
+            }
             let _ = crate::response::head(&bytes);
         }
     }

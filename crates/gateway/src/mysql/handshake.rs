@@ -40,7 +40,7 @@ use crate::{
     tls::Acceptor,
 };
 
-/// What a client may use. What the gateway can't mediate is not offered: files, compression, session tracking, rows without definitions,
+/// What a client may use. What the gateway can't mediate is not offered: files, compression, rows without definitions,
 /// blanks before `(`, query attributes.
 const OFFERED: u32 = PASSED
     | can::LONG_PASSWORD
@@ -142,7 +142,10 @@ async fn greet_patiently(
     };
     link.write(&greeting.encode()).await?;
     let login = loop {
-        let packet = link.read(LOGIN_BYTES_MAX).await?;
+        let packet = match link.stream.is_tls() {
+            true => link.read(LOGIN_BYTES_MAX).await?,
+            false => link.read_alone(LOGIN_BYTES_MAX).await?,
+        };
         match login::decode(&packet).map_err(LinkError::Malformed)? {
             First::Login(login) => break *login,
             First::Tls { .. } => match (&tls, link.stream.is_tls()) {
@@ -208,7 +211,7 @@ async fn encrypt(link: Link, tls: &Acceptor) -> Result<Link, GreetError> {
     let Link { stream: Stream::Plain(socket), buffer, sequence } = link else {
         return Err(GreetError::Refused("TLS inside TLS".to_owned()));
     };
-    // Bytes that came before the handshake could be someone else's, to be taken for the client's afterwards.
+    // Clients begin the handshake without waiting for a word, so none of it was read before.
     if !buffer.is_empty() {
         return Err(GreetError::Refused("unencrypted data came after the request for TLS".to_owned()));
     }

@@ -72,6 +72,28 @@ impl Link {
         }
     }
 
+    /// Reads one packet and not a byte beyond it: what follows may be the beginning of TLS.
+    pub async fn read_alone(&mut self, limit: usize) -> Result<Vec<u8>, LinkError> {
+        self.read_to(packet::HEADER).await?;
+        let [a, b, c, _] = self.buffer.first_chunk::<{ packet::HEADER }>().copied().unwrap_or_default();
+        let length = usize::try_from(u32::from_le_bytes([a, b, c, 0])).unwrap_or(usize::MAX);
+        if length > limit.min(packet::PAYLOAD_MAX - 1) {
+            return Err(PacketError::TooLong { limit }.into());
+        }
+        self.read_to(packet::HEADER + length).await?;
+        self.read(limit).await
+    }
+
+    async fn read_to(&mut self, length: usize) -> Result<(), LinkError> {
+        while self.buffer.len() < length {
+            let missing = u64::try_from(length - self.buffer.len()).unwrap_or(u64::MAX);
+            if (&mut self.stream).take(missing).read_buf(&mut self.buffer).await? == 0 {
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            }
+        }
+        Ok(())
+    }
+
     /// Writes one packet.
     pub async fn write(&mut self, payload: &[u8]) -> Result<(), LinkError> {
         let mut out = BytesMut::new();

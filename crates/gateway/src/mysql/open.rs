@@ -1,25 +1,25 @@
 //! From a proved identity to a session: which database, a server connection, the first OK.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::sync::{Arc, OnceLock, atomic::Ordering};
 
 use querygate_mysql::{
     capability::{self as can},
     response::{OK, Success},
 };
 use querygate_policy::Limits;
-use querygate_record::{Engine, Event, Origin};
+use querygate_record::{Engine, Event, Facts, Origin, Outcome, SessionId};
 use tokio::sync::mpsc;
 
 use super::{
     handshake::{self, LoggedIn},
-    upstream::{self, PASSED},
+    upstream::{self, PASSED, Wishes},
     wire::Mysql,
 };
 use crate::{
     driver::{Driver, Start},
     duplex::{Duplex, Side},
     judge::{SessionJudge, Subject},
-    log::now_ns,
+    log::{LogAway, Need, now_ns},
     registry::{MAILBOX_MAX, SessionInfo},
     shared::LoopParts,
     world::{AllTaken, DatabaseState, Places, World},
@@ -87,10 +87,34 @@ async fn prepare(parts: &LoopParts, client: &LoggedIn) -> Result<Prepared, Refus
     Ok(Prepared { database, places, world, limits })
 }
 
+/// The statement by which the gateway pins a server connection's settings is in the log before it is sent, like all of its own.
+async fn log_own(parts: &LoopParts, session: SessionId) -> Result<(), LogAway> {
+    let now = now_ns();
+    let what = "pin the settings of a server connection".to_owned();
+    let facts = Facts { text: what, rule: "gateway".to_owned(), ..Facts::default() };
+    let facts = parts.log.facts(&facts, &OnceLock::new(), now);
+    let begin = Event::Begin { facts, values: Vec::new() };
+    let mut need = Need::default();
+    need.add(parts.log.push(Some(session), 0, Origin::Gateway, begin, now), false);
+    parts.log.commit(need).await?;
+    let ended = Event::End(Box::new(Outcome { status: "sent".to_owned(), ..Outcome::default() }));
+    parts.log.push(Some(session), 0, Origin::Gateway, ended, now_ns());
+    Ok(())
+}
+
 async fn run(parts: LoopParts, mut client: LoggedIn, prepared: Prepared) {
     let Prepared { database, places, world, limits } = prepared;
-    let wishes = client.login.capabilities & PASSED;
-    let connected = match upstream::connect(&database.upstream, wishes, &limits).await {
+    let capabilities = client.login.capabilities & PASSED;
+    let collation = upstream::collation(client.login.collation);
+    let wishes = Wishes { capabilities, collation, limits: limits.clone() };
+    if let Err(away) = log_own(&parts, client.session).await {
+        tracing::error!(%away, "a session can't begin");
+        let words = "the access log can't be written, so nothing may run; tell the gateway's administrator";
+        // The client is told, or gone.
+        let _ = handshake::refuse(&mut client.link, "58030", words).await;
+        return;
+    }
+    let connected = match upstream::connect(&database.upstream, &wishes).await {
         Ok(connected) => connected,
         Err(error) => {
             tracing::warn!(database = %database.settings.name, %error, "no server connection for a session");
@@ -103,7 +127,7 @@ async fn run(parts: LoopParts, mut client: LoggedIn, prepared: Prepared) {
         }
     };
     let welcome = Success { status: can::status::AUTOCOMMIT, ..Success::default() };
-    if client.link.write(&welcome.encode(OK)).await.is_err() {
+    if client.link.write(&welcome.encode(OK, capabilities & can::SESSION_TRACK != 0)).await.is_err() {
         return;
     }
     let (post, mailbox) = mpsc::channel(MAILBOX_MAX);
@@ -131,7 +155,7 @@ async fn run(parts: LoopParts, mut client: LoggedIn, prepared: Prepared) {
         statement_max,
     });
     let start = Start {
-        wire: Mysql::new(wishes, connected.number),
+        wire: Mysql::new(capabilities, connected.number),
         io: Duplex {
             client: Side::new(client.link.stream, client.link.buffer),
             server: Side::new(connected.link.stream, connected.link.buffer),

@@ -227,7 +227,8 @@ impl Driver<Mysql> {
     fn ended_well(&mut self, results: Results, payload: &[u8]) {
         let of_rows = results.next == Next::Rows;
         let classic = of_rows && !self.deprecates_eof();
-        let decoded = if classic { Success::decode_eof(payload) } else { Success::decode(payload) };
+        let tracks = self.wire.capabilities & can::SESSION_TRACK != 0;
+        let decoded = if classic { Success::decode_eof(payload) } else { Success::decode(payload, tracks) };
         let success = match decoded {
             Ok(success) => success,
             Err(error) => return self.bad_server(&error.to_string()),
@@ -235,11 +236,14 @@ impl Driver<Mysql> {
         self.wire.transaction = transaction(success.status);
         // Warnings may show values: those of a statement that touches masked columns are not even counted.
         let hidden = self.session.diagnostics(self.is_masked()) == Relay::Canonical;
-        let told = Success { warnings: if hidden { 0 } else { success.warnings }, ..success };
+        let Ok(changes) = success.changes_without(response::tracked::GTIDS) else {
+            return self.bad_server("a change of the session's state that can't be read");
+        };
+        let told = Success { warnings: if hidden { 0 } else { success.warnings }, changes: &changes, ..success };
         let packet = match (classic, of_rows) {
             (true, _) => told.encode_eof(),
-            (false, true) => told.encode(EOF),
-            (false, false) => told.encode(OK),
+            (false, true) => told.encode(EOF, tracks),
+            (false, false) => told.encode(OK, tracks),
         };
         let rows = if of_rows { results.rows } else { success.affected_rows };
         if self.relay(ServerMessage::Complete { rows }).is_none() {

@@ -43,7 +43,31 @@ pub const PASSED: u32 = can::FOUND_ROWS
     | can::MULTI_STATEMENTS
     | can::MULTI_RESULTS
     | can::PS_MULTI_RESULTS
+    | can::SESSION_TRACK
     | can::DEPRECATE_EOF;
+
+/// What a session asks a server for.
+#[derive(Clone, Debug)]
+pub struct Wishes {
+    /// Flags of [`PASSED`].
+    pub capabilities: u32,
+    /// The collation that the client's literals have.
+    pub collation: u8,
+    /// Bounds on each statement.
+    pub limits: Limits,
+}
+
+impl Default for Wishes {
+    /// Those of the gateway's own questions.
+    fn default() -> Wishes {
+        Wishes { capabilities: 0, collation: COLLATION, limits: Limits::default() }
+    }
+}
+
+/// The collation that stands for a client's at the server: its own where it is one of utf8mb4.
+pub fn collation(asked: u8) -> u8 {
+    if matches!(asked, 45 | 46 | 224..=247 | 255) { asked } else { COLLATION }
+}
 
 /// A connection that is ready for commands.
 #[derive(Debug)]
@@ -54,17 +78,17 @@ pub struct Connected {
     pub number: u32,
 }
 
-/// Connects, encrypts, logs in, and pins what texts mean. `wishes` are flags of [`PASSED`].
-pub async fn connect(upstream: &Upstream, wishes: u32, limits: &Limits) -> Result<Connected, ConnectError> {
+/// Connects, encrypts, logs in, and pins what texts mean.
+pub async fn connect(upstream: &Upstream, wishes: &Wishes) -> Result<Connected, ConnectError> {
     let database = &upstream.database;
     let wait = database.connect_timeout;
-    match timeout(wait, open(upstream, wishes, limits)).await {
+    match timeout(wait, open(upstream, wishes)).await {
         Ok(result) => result,
         Err(_) => Err(ConnectError::Slow { address: name(database), wait }),
     }
 }
 
-async fn open(upstream: &Upstream, wishes: u32, limits: &Limits) -> Result<Connected, ConnectError> {
+async fn open(upstream: &Upstream, wishes: &Wishes) -> Result<Connected, ConnectError> {
     let database = &upstream.database;
     let protocol = |why: LinkError| refusal(database, why);
     let address = address(database)?;
@@ -78,7 +102,7 @@ async fn open(upstream: &Upstream, wishes: u32, limits: &Limits) -> Result<Conne
         return Err(refusal(database, LinkError::Refused(failure)));
     }
     let greeting = Greeting::decode(&first).map_err(|e| protocol(e.into()))?;
-    let capabilities = NEEDED | (wishes & PASSED);
+    let capabilities = NEEDED | (wishes.capabilities & PASSED);
     if capabilities & !greeting.capabilities & !can::LONG_PASSWORD != 0 {
         return Err(protocol(LinkError::Unexpected("the server is too old: it lacks what the gateway needs")));
     }
@@ -91,12 +115,12 @@ async fn open(upstream: &Upstream, wishes: u32, limits: &Limits) -> Result<Conne
             ));
         }
         capabilities |= can::SSL;
-        link.write(&login::tls_request(capabilities, u32::MAX >> 8, COLLATION)).await.map_err(protocol)?;
+        link.write(&login::tls_request(capabilities, u32::MAX >> 8, wishes.collation)).await.map_err(protocol)?;
         link = encrypt(database, link, &tls).await?;
     }
-    log_in(database, &mut link, &greeting, capabilities).await?;
+    log_in(database, &mut link, &greeting, (capabilities, wishes.collation)).await?;
     let mut connected = Connected { link, number: greeting.connection };
-    pin(database, &mut connected.link, wishes, limits).await?;
+    pin(database, &mut connected.link, &wishes.limits).await?;
     Ok(connected)
 }
 
@@ -117,7 +141,7 @@ async fn log_in(
     database: &Database,
     link: &mut Link,
     greeting: &Greeting,
-    capabilities: u32,
+    (capabilities, collation): (u32, u8),
 ) -> Result<(), ConnectError> {
     let protocol = |why: LinkError| refusal(database, why);
     let password = database.login.password.as_ref().map_or("", |p| p.expose_secret());
@@ -125,7 +149,7 @@ async fn log_in(
     let login = Login {
         capabilities,
         packet_max: u32::MAX >> 8,
-        collation: COLLATION,
+        collation,
         user: database.login.user.clone(),
         proof: proof(plugin, password, &greeting.nonce).unwrap_or_default(),
         database: Some(database.database.clone()),
@@ -169,16 +193,11 @@ fn proof(plugin: &str, password: &str, nonce: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-/// Pins the character sets, and takes out of the server's `sql_mode` what would change how texts are read.
-async fn pin(database: &Database, link: &mut Link, wishes: u32, limits: &Limits) -> Result<(), ConnectError> {
+/// Takes out of the server's `sql_mode` what would change how texts are read. The character sets come with the log-in; the session looks whether
+/// they are.
+async fn pin(database: &Database, link: &mut Link, limits: &Limits) -> Result<(), ConnectError> {
     let protocol = |why: LinkError| refusal(database, why);
-    let _ = wishes;
-    let mut settings = vec![
-        "character_set_client = utf8mb4".to_owned(),
-        "character_set_connection = utf8mb4".to_owned(),
-        "character_set_results = utf8mb4".to_owned(),
-        format!("sql_mode = {}", pinned_mode()),
-    ];
+    let mut settings = vec![format!("sql_mode = {}", pinned_mode())];
     if let Some(limit) = limits.statement_timeout {
         settings.push(match database.engine {
             Engine::Mariadb => format!("max_statement_time = {}", limit.as_secs_f64()),
@@ -213,7 +232,7 @@ pub async fn command(link: &mut Link, text: &str) -> Result<(), LinkError> {
 pub async fn cancel(upstream: &Upstream, number: u32, wait: Duration) -> Cancelled {
     let mut sent = false;
     let attempt = async {
-        let mut connected = connect(upstream, 0, &Limits::default()).await.ok()?;
+        let mut connected = connect(upstream, &Wishes::default()).await.ok()?;
         sent = true;
         command(&mut connected.link, &format!("KILL QUERY {number}")).await.ok()
     };
@@ -231,7 +250,7 @@ pub struct Own(Link);
 impl Own {
     /// Connects.
     pub async fn connect(upstream: &Upstream) -> Result<Own, ConnectError> {
-        connect(upstream, 0, &Limits::default()).await.map(|connected| Own(connected.link))
+        connect(upstream, &Wishes::default()).await.map(|connected| Own(connected.link))
     }
 
     /// Asks one question.

@@ -24,7 +24,7 @@ pub fn whole<T>(
     tokens: &[Token<'_>],
     parse: impl FnOnce(&mut Parser<'static>) -> Result<T, ParserError>,
 ) -> Result<T, Refusal> {
-    let converted = tokens.iter().map(converted).collect();
+    let converted = all_converted(tokens);
     let mut parser = Parser::new(&DIALECT).with_recursion_limit(RECURSION_LIMIT).with_tokens_with_locations(converted);
     let tree = parse(&mut parser).map_err(|error| refusal(tokens, &mut parser, &error))?;
     match parser.peek_token_ref().token {
@@ -51,6 +51,22 @@ fn refusal(tokens: &[Token<'_>], parser: &mut Parser<'static>, error: &ParserErr
         position: token.map(|t| t.position),
         hint: "write the statement in a simpler form".into(),
     }
+}
+
+/// The parser knows MOD as a function alone. The word is reserved: behind an operand it is the operator.
+fn all_converted(tokens: &[Token<'_>]) -> Vec<TokenWithSpan> {
+    let mut found: Vec<TokenWithSpan> = tokens.iter().map(converted).collect();
+    for (at, token) in tokens.iter().enumerate().filter(|(_, t)| t.is_word("mod")) {
+        let before = at.checked_sub(1).and_then(|before| tokens.get(before));
+        let operand = before.is_some_and(|b| {
+            b.kind.is_literal() || b.kind == Kind::QuotedName || b.kind == Kind::Parameter || b.is(")")
+        });
+        let name = before.is_some_and(|b| b.kind == Kind::Word) && !tokens.get(at + 1).is_some_and(|t| t.is("("));
+        if let Some(place) = found.get_mut(at).filter(|_| (operand || name) && token.kind == Kind::Word) {
+            place.token = Parsed::Mod;
+        }
+    }
+    found
 }
 
 fn converted(token: &Token<'_>) -> TokenWithSpan {

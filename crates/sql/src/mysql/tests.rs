@@ -165,6 +165,8 @@ fn every_other_use_of_a_column_is_found() {
         "SELECT CAST(ssn AS UNSIGNED) * 0 FROM customers",
         "SELECT ssn <=> 'x' FROM customers",
         "SELECT ssn DIV 2 FROM customers",
+        "SELECT 7 MOD 2, id MOD 2, MOD(id, 2), `ssn` MOD (2) FROM customers WHERE `id` mod 2",
+        "SELECT ssn MOD 2 FROM customers",
         "SELECT -ssn FROM customers",
         "SELECT id FROM customers LIMIT 1 FOR UPDATE; SELECT ssn + 1 FROM customers",
         "INSERT INTO pad SELECT id, ssn, 'x' FROM customers",
