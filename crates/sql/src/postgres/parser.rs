@@ -7,7 +7,10 @@ use sqlparser::{
     tokenizer::{Location, Span, Token as Parsed, TokenWithSpan},
 };
 
-use super::lexer::{Kind, Token};
+use super::{
+    forms::all_converted,
+    lexer::{Kind, Token},
+};
 use crate::{
     Limits, guard,
     statement::{Refusal, RefusalKind},
@@ -76,33 +79,7 @@ fn refusal(tokens: &[Token<'_>], parser: &mut Parser<'static>, error: &ParserErr
     }
 }
 
-/// The parser doesn't know `TABLE t`, which is `SELECT * FROM t`. The keyword begins a query only where nothing else can stand.
-fn all_converted(tokens: &[Token<'_>]) -> Vec<TokenWithSpan> {
-    let mut found = Vec::with_capacity(tokens.len() + 2);
-    let mut before: Option<&Token<'_>> = None;
-    for token in tokens {
-        let converted = converted(token);
-        if token.is_word("table") && before.is_none_or(begins_query) {
-            let span = converted.span;
-            let words = [Parsed::make_word("select", None), Parsed::Mul, Parsed::make_word("from", None)];
-            found.extend(words.map(|token| TokenWithSpan { token, span }));
-        } else {
-            found.push(converted);
-        }
-        before = Some(token);
-    }
-    found
-}
-
-fn begins_query(before: &Token<'_>) -> bool {
-    match before.kind {
-        Kind::Operator => matches!(&*before.value, "(" | ")"),
-        Kind::Word => matches!(&*before.value, "union" | "except" | "intersect" | "all" | "distinct"),
-        _ => false,
-    }
-}
-
-fn converted(token: &Token<'_>) -> TokenWithSpan {
+pub(super) fn converted(token: &Token<'_>) -> TokenWithSpan {
     let start = Location { line: 1, column: u64::from(token.position.0) };
     let end = Location { line: 1, column: u64::from(token.position.0) + 1 };
     TokenWithSpan { token: meaning(token), span: Span { start, end } }

@@ -10,6 +10,7 @@ use sqlparser::ast::{
 use super::Clause;
 use crate::{
     analysis::Analysis,
+    postgres::forms,
     resolve::{Scope, Value},
     statement::Refusal,
 };
@@ -54,6 +55,14 @@ impl Analysis<'_> {
         for argument in &list.args {
             let expr = match argument {
                 FunctionArg::Unnamed(expr) => expr,
+                FunctionArg::Named { arg, name, .. } if name.value == forms::VARIADIC => {
+                    arguments.variadic = true;
+                    arg
+                }
+                FunctionArg::ExprNamed { arg, name: Expr::Identifier(name), .. } if name.value == forms::VARIADIC => {
+                    arguments.variadic = true;
+                    arg
+                }
                 FunctionArg::Named { arg, operator, name } => {
                     if !names_argument(operator) {
                         let key = FunctionArgExpr::Expr(Expr::Identifier(name.clone()));

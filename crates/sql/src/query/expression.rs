@@ -365,7 +365,7 @@ impl Analysis<'_> {
         }
         let mut value = self.expression(first, scope, clause)?;
         for (op, right) in steps.into_iter().rev() {
-            let right = self.expression(right, scope, clause)?;
+            let right = self.right_operand(right, scope, clause)?;
             value = self.binary(op, Operands { left: Some(&value), right: &right }, clause);
         }
         Ok(value)

@@ -1,11 +1,12 @@
 //! Operators: who uses which column, whether one could be a user's, and what type comes out.
 
-use sqlparser::ast::{BinaryOperator, Expr, Spanned, UnaryOperator};
+use sqlparser::ast::{BinaryOperator, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Spanned, UnaryOperator};
 
 use super::Clause;
 use crate::{
     analysis::Analysis,
     catalog,
+    postgres::forms,
     resolve::{Candidate, Choice, Scope, Ty, Value, choose, oid},
     statement::Refusal,
 };
@@ -141,25 +142,26 @@ impl Analysis<'_> {
                 let value = self.expression(inner, scope, clause)?;
                 let low = self.expression(low, scope, clause)?;
                 let high = self.expression(high, scope, clause)?;
-                let above = self.operator(">=", None, Some(&value), &low, construct);
-                let below = self.operator("<=", None, Some(&value), &high, construct);
-                Ok(Value { slots: Vec::new(), ..Value::derived(Ty::Oid(oid::BOOL), [&above, &below]) })
+                // SYMMETRIC compares with each end both ways.
+                let mut results = Vec::new();
+                for (name, end) in [(">=", &low), ("<=", &high), (">=", &high), ("<=", &low)] {
+                    results.push(self.operator(name, None, Some(&value), end, construct));
+                }
+                Ok(Value { slots: Vec::new(), ..Value::derived(Ty::Oid(oid::BOOL), &results) })
             }
-            Expr::Like { any: false, expr: left, pattern, escape_char, .. } => {
-                self.pattern("~~", "LIKE", [left, pattern], escape_char.as_deref(), scope, clause)
+            Expr::Like { any, expr: left, pattern, escape_char, .. } => {
+                self.pattern(("~~", "LIKE", *any), [left, pattern], escape_char.as_deref(), scope, clause)
             }
-            Expr::ILike { any: false, expr: left, pattern, escape_char, .. } => {
-                self.pattern("~~*", "ILIKE", [left, pattern], escape_char.as_deref(), scope, clause)
+            Expr::ILike { any, expr: left, pattern, escape_char, .. } => {
+                self.pattern(("~~*", "ILIKE", *any), [left, pattern], escape_char.as_deref(), scope, clause)
             }
             Expr::SimilarTo { expr: left, pattern, escape_char, .. } => {
-                self.pattern("~", "SIMILAR TO", [left, pattern], escape_char.as_deref(), scope, clause)
+                self.pattern(("~", "SIMILAR TO", false), [left, pattern], escape_char.as_deref(), scope, clause)
             }
             Expr::AnyOp { left, compare_op, right, .. } | Expr::AllOp { left, compare_op, right } => {
                 let left = self.expression(left, scope, clause)?;
                 let right = self.expression(right, scope, clause)?;
-                // An array's elements are compared; a subquery's value has its own type already.
-                let element = self.element_of(right.ty);
-                let right = if element == Ty::Any { right } else { Value { ty: element, ..right } };
+                let right = self.each_of(right);
                 Ok(self.binary(compare_op, Operands { left: Some(&left), right: &right }, clause))
             }
             Expr::UnaryOp { op, expr: inner } => {
@@ -177,6 +179,29 @@ impl Analysis<'_> {
         }
     }
 
+    /// What stands right of an operator: a value, or ANY or ALL of some.
+    pub(crate) fn right_operand(&mut self, expr: &Expr, scope: &Scope<'_>, clause: Clause) -> Result<Value, Refusal> {
+        let Expr::Function(call) = expr else { return self.expression(expr, scope, clause) };
+        if !matches!(call.name.0.as_slice(), [part] if part.as_ident().is_some_and(|name| name.value == forms::ANY_OF))
+        {
+            return self.expression(expr, scope, clause);
+        }
+        let FunctionArguments::List(list) = &call.args else {
+            return Err(self.unsupported("ANY of nothing", expr.span()));
+        };
+        let [FunctionArg::Unnamed(FunctionArgExpr::Expr(array))] = list.args.as_slice() else {
+            return Err(self.unsupported("ANY of several", expr.span()));
+        };
+        let value = self.expression(array, scope, clause)?;
+        Ok(self.each_of(value))
+    }
+
+    /// An array's elements are compared; a subquery's value has its own type already.
+    fn each_of(&self, value: Value) -> Value {
+        let element = self.element_of(value.ty);
+        if element == Ty::Any { value } else { Value { ty: element, ..value } }
+    }
+
     fn pair(
         &mut self,
         name: &str,
@@ -192,8 +217,7 @@ impl Analysis<'_> {
 
     fn pattern(
         &mut self,
-        name: &str,
-        word: &'static str,
+        (name, word, any): (&str, &'static str, bool),
         [left, pattern]: [&Expr; 2],
         escape: Option<&Expr>,
         scope: &Scope<'_>,
@@ -201,7 +225,10 @@ impl Analysis<'_> {
     ) -> Result<Value, Refusal> {
         let construct = clause.unwrap_or(word);
         let left = self.expression(left, scope, clause)?;
-        let mut pattern = self.expression(pattern, scope, clause)?;
+        let mut pattern = self.right_operand(pattern, scope, clause)?;
+        if any {
+            pattern = self.each_of(pattern);
+        }
         if let Some(escape) = escape {
             let escape = self.expression(escape, scope, clause)?;
             self.used(&pattern, construct);

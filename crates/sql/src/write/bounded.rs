@@ -8,6 +8,7 @@ use super::is_constant;
 use crate::{
     analysis::{Analysis, fold},
     catalog::{ConstraintKind, Relation, RelationKind},
+    postgres::forms,
     resolve::Item,
 };
 
@@ -15,6 +16,10 @@ impl Analysis<'_> {
     /// Whether the condition names few rows of the table. `item` is what names see of it.
     pub(super) fn is_bounded(&self, relation: &Relation, item: &Item, only: bool, condition: Option<&Expr>) -> bool {
         let Some(condition) = condition else { return false };
+        // The row on which a cursor stands.
+        if is_current_of(condition) {
+            return true;
+        }
         let mut equal: Vec<Arc<str>> = Vec::new();
         conjuncts(condition, &mut |conjunct| equal.extend(compared(conjunct, item)));
         let held = |numbers: &[i16]| {
@@ -32,6 +37,11 @@ impl Analysis<'_> {
         let foreign = |key: &crate::catalog::Constraint| key.kind == ConstraintKind::Foreign && held(&key.columns);
         !inherited && (relation.indexes.iter().any(unique) || relation.constraints.iter().any(foreign))
     }
+}
+
+/// Whether a condition is CURRENT OF a cursor.
+pub(super) fn is_current_of(condition: &Expr) -> bool {
+    matches!(condition, Expr::Identifier(name) if name.value == forms::CURRENT_OF)
 }
 
 fn conjuncts(condition: &Expr, each: &mut impl FnMut(&Expr)) {

@@ -6,7 +6,7 @@ use sqlparser::ast::{
     UpdateTableFromKind,
 };
 
-use super::{Event, target::Into};
+use super::{Event, bounded::is_current_of, target::Into};
 use crate::{
     analysis::Analysis,
     query::Rows,
@@ -44,7 +44,7 @@ impl<'a> Analysis<'a> {
         let sources = self.clause_from(from, outer)?;
         let scope = outer.inner(From::of(item.clone()).join(sources));
         let targets = self.assignments(&update.assignments, &into, &scope, "UPDATE")?;
-        if let Some(condition) = &update.selection {
+        if let Some(condition) = update.selection.as_ref().filter(|condition| !is_current_of(condition)) {
             self.condition(condition, &scope, "WHERE")?;
         }
         if let Some(base) = &into.base {
@@ -76,7 +76,7 @@ impl<'a> Analysis<'a> {
         let item = self.aliased(into.item.clone(), named.alias)?;
         let sources = self.clause_from(delete.using.as_deref().unwrap_or_default(), outer)?;
         let scope = outer.inner(From::of(item.clone()).join(sources));
-        if let Some(condition) = &delete.selection {
+        if let Some(condition) = delete.selection.as_ref().filter(|condition| !is_current_of(condition)) {
             self.condition(condition, &scope, "WHERE")?;
         }
         self.removed(&into, &item, named.only, delete.selection.as_ref(), position);

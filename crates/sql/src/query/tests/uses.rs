@@ -203,3 +203,41 @@ fn parameters_belong_to_what_they_are_compared_with() {
     let id = |name: &str| shop().relation_in("public", "customers").unwrap().column(name).unwrap().id;
     assert_eq!(statement.parameters, [vec![id("email")], vec![id("ssn")], vec![id("id")], vec![id("id")]]);
 }
+
+#[test]
+fn forms_beside_the_parser_s_own_use_what_they_read() {
+    for text in [
+        "SELECT id FROM customers WHERE ssn OPERATOR(pg_catalog.=) ANY (ARRAY['a', 'b'])",
+        "SELECT id FROM customers WHERE 'a' OPERATOR(pg_catalog.=) ANY (ARRAY[ssn])",
+        "SELECT id FROM customers WHERE 'a' OPERATOR(pg_catalog.<>) ALL (SELECT ssn FROM customers)",
+        "SELECT id FROM customers WHERE ssn LIKE ANY (ARRAY['9%'])",
+        "SELECT id FROM customers WHERE '9' ILIKE ALL (ARRAY[ssn])",
+        "SELECT id FROM customers WHERE ssn BETWEEN SYMMETRIC '9' AND '1'",
+        "SELECT concat(VARIADIC ARRAY[ssn]) FROM customers",
+        "SELECT count(ssn) OVER (ORDER BY id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW EXCLUDE CURRENT ROW) FROM customers",
+        "SELECT x FROM customers, LATERAL ROWS FROM (unnest(ARRAY[ssn]), generate_series(1, 2)) AS t (x, y)",
+    ] {
+        assert!(!uses_of("customers.ssn", text).is_empty(), "{text}");
+    }
+    for text in [
+        "SELECT id FROM customers WHERE id OPERATOR(pg_catalog.=) ANY (ARRAY[1, 2])",
+        "SELECT a, b FROM ROWS FROM (generate_series(1, 3), generate_series(1, 2)) AS t (a, b)",
+        "SELECT concat(VARIADIC ARRAY[full_name, 'x']), num_nonnulls(VARIADIC ARRAY[id]) FROM customers",
+        "SELECT sum(id) OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING EXCLUDE GROUP) FROM customers",
+        "UPDATE orders SET status = 'x' WHERE CURRENT OF c",
+        "DELETE FROM orders WHERE CURRENT OF c RETURNING id",
+    ] {
+        let statement = one(text);
+        assert!(statement.unanalysed.is_none() && statement.opaque.is_empty(), "{text}: {statement:?}");
+        assert!(uses_of("customers.ssn", text).is_empty(), "{text}");
+    }
+    assert!(one("DELETE FROM orders WHERE CURRENT OF c").effects.iter().all(|effect| effect.bounded));
+    // Where the name that stands for a form is not expected, nothing is understood.
+    for text in [
+        "SELECT 1 FROM orders WHERE CURRENT OF c",
+        "SELECT id FROM orders WHERE id @> ANY (1, 2)",
+        "SELECT 1 + @ ANY (ARRAY[1])",
+    ] {
+        assert!(one(text).unanalysed.is_some(), "{text}");
+    }
+}
