@@ -19,6 +19,7 @@ mod prepare;
 mod rocksdb;
 mod run;
 mod servers;
+mod suites;
 mod test;
 mod tools;
 
@@ -35,6 +36,7 @@ cargo xtask COMMAND
   bench [ARGS]              prepare, build for release, and measure
   fuzz [TARGET] [--seconds N]
                             run one fuzzer, or all of them (20 s each)
+  drivers                   run the own test suites of pgx and asyncpg through the gateway (long)
   prepare                   fetch and build what the tests need, and stop there
   servers                   fetch the servers and say where they are
   env                       print `export` lines for a shell, to use cargo directly
@@ -63,6 +65,7 @@ fn dispatch(command: &str, rest: &[String]) -> Result<(), Error> {
         "test" => test::run(rest),
         "bench" => bench::run(rest),
         "fuzz" => fuzz::run(rest),
+        "drivers" => suites::run(rest),
         "prepare" => prepare::for_tests().map(drop),
         "servers" => servers::list(),
         "env" => environment::print(),

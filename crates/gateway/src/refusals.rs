@@ -109,10 +109,11 @@ pub fn unmaskable_copy(part: &Part) -> Option<Refusal> {
 }
 
 pub fn apart(tag: &str) -> Refusal {
+    let what = if tag.is_empty() { "a statement that was not understood" } else { tag };
     Refusal {
         kind: RefusalKind::NotAnalysable,
         message: format!(
-            "cannot be analysed: {tag} may change a definition or a setting that decides what the statements after it mean"
+            "cannot be analysed: {what} may change a definition or a setting that decides what the statements after it mean"
         ),
         detail: "The settings and definitions that the following statements meet are known only after it ran."
             .to_owned(),

@@ -70,6 +70,13 @@ pub struct Part {
     pub temporary: Vec<String>,
 }
 
+impl Part {
+    /// Whether it is one statement that was understood, and not a text that passes unanalysed.
+    pub(crate) fn is_understood(&self) -> bool {
+        !self.tag.is_empty()
+    }
+}
+
 impl Judgement {
     /// Whether any part may change tracked settings.
     pub fn is_barrier(&self) -> bool {

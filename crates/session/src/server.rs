@@ -10,7 +10,7 @@ use crate::{
     client::ends_transaction,
     event::{Action, ClientReply, Column, EndReason, Formats, Log, Relay, ServerMessage, Target, Transaction},
     expect::{Execution, Expect, OwnStep, Query},
-    judgement::{Judge, Judgement},
+    judgement::{Judge, Judgement, Part},
     names::{Portal, Prepared},
     session::{Mode, Own, Rows, Session, status},
 };
@@ -184,7 +184,8 @@ impl Session {
                     query.rows += rows;
                 }
                 self.part_done(&query.judgement, query.part, judge, now_ns, out);
-                query.part += 1;
+                // Nobody knows how many statements a text has that was not understood.
+                query.part += usize::from(query.judgement.parts.get(query.part).is_none_or(Part::is_understood));
             }
             ServerMessage::Empty => {}
             ServerMessage::CopyIn | ServerMessage::CopyOut | ServerMessage::CopyDone => {

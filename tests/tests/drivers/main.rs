@@ -13,7 +13,7 @@ use std::{
 };
 
 use querygate_testkit::{Error, Target, postgres};
-use stage::{Stage, masked};
+use stage::{EMPTY, Stage, masked};
 
 /// Where the scripts of the clients are.
 fn clients() -> PathBuf {
@@ -150,5 +150,19 @@ fn pg_dump_reads_sizes_and_is_told_so_where_values_are_masked() -> Result<(), Er
     let told = String::from_utf8_lossy(&ran.stderr);
     assert!(!ran.status.success() && told.contains("pg_class.relpages") && told.contains("HINT"), "{told}");
     assert!(ran.stdout.is_empty());
+    Ok(())
+}
+
+#[test]
+fn a_dump_is_restored_in_one_transaction_and_is_masked_from_then_on() -> Result<(), Error> {
+    // What pg_dump writes is for a server of its own version.
+    let stage = Stage::shared(postgres::versions()[0])?;
+    let whole = written(&stage, program("QUERYGATE_PG_DUMP").arg("--no-owner"), &stage.direct("pg_dump"));
+    let options = ["-1", "--quiet", "--output=/dev/null", "--set", "ON_ERROR_STOP=1"];
+    stage.dba(EMPTY).psql(&options, &whole)?.ok()?;
+    let again = dump(&stage, &stage.direct(EMPTY), &["--no-owner"]);
+    assert_lines(&again, &dump(&stage, &stage.direct("pg_dump"), &["--no-owner"]), "the restored database");
+    let seen = stage.agent(EMPTY).psql(&["-At", "-c", "SELECT id, email FROM people WHERE id = 1"], "")?.ok()?;
+    assert_eq!(seen.stdout, "1|u***@e***.com\n");
     Ok(())
 }

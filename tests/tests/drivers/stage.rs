@@ -19,6 +19,9 @@ use regex::Regex;
 /// Who has a shop.
 const DRIVERS: [&str; 6] = ["asyncpg", "django", "node", "pgx", "pg_dump", "sqlalchemy"];
 
+/// A database that has yet to get its shop.
+pub const EMPTY: &str = "empty";
+
 static OPEN: Mutex<Vec<(u32, Weak<Stage>)>> = Mutex::new(Vec::new());
 
 /// One version of the server with a gateway before it.
@@ -64,6 +67,9 @@ impl Stage {
             setup = setup.database(driver, address, driver, ADMIN, ADMIN_PASSWORD);
             setup = setup.policy(driver, &format!("database = \"{driver}\"\n{rules}"));
         }
+        server.script("postgres", &format!("CREATE DATABASE {EMPTY} TEMPLATE template0;"))?;
+        setup = setup.database(EMPTY, address, EMPTY, ADMIN, ADMIN_PASSWORD);
+        setup = setup.policy(EMPTY, &format!("database = \"{EMPTY}\"\n{rules}"));
         Ok(Stage { gateway: setup.start()?, server })
     }
 

@@ -125,3 +125,24 @@ fn a_text_over_the_limit_is_refused_and_the_session_goes_on() -> Result<(), Erro
     assert_eq!(rows(&dba.query("SELECT id FROM orders WHERE id = 1")?), "1");
     Ok(())
 }
+
+#[test]
+fn a_text_that_passes_unanalysed_may_have_any_number_of_results() -> Result<(), Error> {
+    let open =
+        "\n[[rule]]\nname = \"open\"\nroles = [\"dba\"]\nmatch = { effects = [\"unanalysed\"] }\naction = \"allow\"\n";
+    let stage = Stage::with(&format!("{POLICY}{open}"), |setup| setup)?;
+    // More statements than are analysed, and a form that the parser does not know.
+    let many = "SELECT 1;".repeat(1_001);
+    let text = "BEGIN; SELECT 2; SELECT xmlelement(name a); COPY orders TO STDOUT; COMMIT; SET search_path = 'unseen'";
+    let (mut dba, mut agent) = (stage.client("dba")?, stage.client("agent")?);
+    for (sent, results, refusal) in [(many.as_str(), 1_001, "54000"), (text, 6, "0A000")] {
+        let said = dba.query(sent)?;
+        assert_eq!(said.iter().filter(|frame| frame.tag == b'C').count(), results, "{}", words(&said));
+        assert_eq!(rows(&dba.query("SELECT 3")?), "3");
+        assert_eq!(code(&agent.query(sent)?), refusal);
+        assert_eq!(rows(&agent.query("SELECT 3")?), "3");
+    }
+    let told = stage.statements("xmlelement");
+    assert_eq!(told.len(), 2, "{told:?}");
+    Ok(())
+}

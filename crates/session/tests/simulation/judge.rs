@@ -49,7 +49,7 @@ impl Scripted {
 
     fn part(&self, text: &str) -> Part {
         let words: Vec<&str> = text.split(' ').collect();
-        let mut part = Part { masks: self.plan(words[0]), ..Part::default() };
+        let mut part = Part { tag: "STEP", masks: self.plan(words[0]), ..Part::default() };
         match words[..] {
             ["begin"] => part.transaction = TransactionChange::Begin,
             ["commit"] => part.transaction = TransactionChange::Commit,
