@@ -11,8 +11,8 @@ use std::{
 
 use querygate_approvals::{Request, Wait, Withdrawn};
 use querygate_policy::Limits;
-use querygate_record::{Engine, Event, HoldId, Origin, Principal, SessionId, StatementId};
-use querygate_session::{Action, Caps, ClientReply, Control, EndReason, HoldRequest, Injected, Log, Ruling, Session};
+use querygate_record::{Event, HoldId, Origin, Principal, SessionId, StatementId};
+use querygate_session::{Action, ClientReply, Control, EndReason, HoldRequest, Injected, Log, Ruling, Session};
 use tokio::{
     sync::{mpsc, oneshot},
     task::{JoinHandle, spawn_blocking},
@@ -22,13 +22,16 @@ use tokio::{
 use crate::{
     config::{CATALOG_WAIT_MAX, FAREWELL_WAIT_MAX},
     duplex::{Duplex, OUT_BYTES_MAX, Which},
+    end::{log_away, stopping},
     judge::SessionJudge,
-    log::{LogAway, LoopLog, Need, now_ns},
+    log::{LoopLog, Need, now_ns},
     registry::{Cancelled, Live, MAILBOX_MAX, Mail},
     shared::{LoopParts, Shared},
-    timers::{Due, Timers},
+    timers::{Timers, caps},
     world::{DatabaseState, World},
 };
+
+pub use crate::end::End;
 
 /// Bytes of a client that wait to be dealt with, at most: then it is not read.
 const IN_BYTES_MAX: usize = 1024 * 1024;
@@ -61,17 +64,6 @@ pub trait Wire: Sized + 'static {
     fn cancel(driver: &Driver<Self>) -> Option<Pin<Box<dyn Future<Output = Cancelled>>>>;
 }
 
-/// How a session ends.
-#[derive(Debug)]
-pub struct End {
-    /// For the log.
-    pub status: &'static str,
-    /// For the log.
-    pub reason: String,
-    /// SQLSTATE and words for the client, where it is told.
-    pub farewell: Option<(&'static str, String)>,
-}
-
 /// One session being driven.
 pub struct Driver<W> {
     /// The protocol's own state.
@@ -95,7 +87,7 @@ pub struct Driver<W> {
     mailbox: mpsc::Receiver<Mail>,
     post: mpsc::Sender<Mail>,
     pub(super) statement_max: usize,
-    timers: Timers,
+    pub(super) timers: Timers,
     wait: Option<Wait>,
     live: Arc<Live>,
     /// A look at the catalog that is under way.
@@ -276,27 +268,7 @@ impl<W: Wire> Driver<W> {
         }
     }
 
-    /// Takes the limits from the policy of now.
-    fn renew_limits(&mut self) {
-        let policy = self.database.policy.load_full().filter(|_| self.database.settings.engine == Engine::Postgres);
-        let Some(policy) = policy else { return };
-        let limits = self.database.limits(&policy.limits(&self.principal));
-        self.session.set_caps(caps(&limits));
-        self.timers.set(&limits);
-        self.statement_max = limits.statement_max();
-    }
-
-    fn overdue(&mut self, due: Due) {
-        match due {
-            Due::Statement => self.control(Control::Overdue),
-            Due::IdleInTransaction => {
-                let words = "terminating connection due to idle-in-transaction timeout".to_owned();
-                self.end = Some(End { status: "ended", reason: words.clone(), farewell: Some(("25P03", words)) });
-            }
-        }
-    }
-
-    fn control(&mut self, control: Control) {
+    pub(super) fn control(&mut self, control: Control) {
         self.now_ns = now_ns();
         self.session.control(control, self.now_ns, &mut self.actions);
         self.act(&[]);
@@ -511,18 +483,4 @@ impl<W: Wire> Driver<W> {
         let _ = timeout(FAREWELL_WAIT_MAX, self.io.flush_server()).await;
         end
     }
-}
-
-fn caps(limits: &Limits) -> Caps {
-    Caps { rows: limits.rows.unwrap_or(u64::MAX), bytes: limits.bytes.unwrap_or(u64::MAX) }
-}
-
-fn log_away(away: &LogAway) -> End {
-    let words = "the access log can't be written, so nothing may run; tell the gateway's administrator".to_owned();
-    End { status: "refused", reason: away.to_string(), farewell: Some(("58030", words)) }
-}
-
-fn stopping() -> End {
-    let words = "the gateway is stopping".to_owned();
-    End { status: "ended", reason: words.clone(), farewell: Some(("57P01", words)) }
 }

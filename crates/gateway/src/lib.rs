@@ -14,6 +14,7 @@ pub mod config;
 mod door;
 mod driver;
 pub mod duplex;
+mod end;
 mod gateway;
 mod inside;
 mod judge;

@@ -4,8 +4,11 @@
 use std::{future::pending, pin::Pin, time::Duration};
 
 use querygate_policy::Limits;
-use querygate_session::Waits;
+use querygate_record::Engine;
+use querygate_session::{Caps, Control, Waits};
 use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::driver::{Driver, End, Wire};
 
 /// How much later than the server the gateway acts.
 const MARGIN: Duration = Duration::from_millis(500);
@@ -95,6 +98,34 @@ impl Timers {
         let Some((_, at)) = self.deadline() else { return };
         if self.alarm.as_ref().is_none_or(|alarm| alarm.deadline() > at) {
             self.alarm = Some(Box::pin(sleep_until(at)));
+        }
+    }
+}
+
+/// The bounds of each result.
+pub fn caps(limits: &Limits) -> Caps {
+    Caps { rows: limits.rows.unwrap_or(u64::MAX), bytes: limits.bytes.unwrap_or(u64::MAX) }
+}
+
+impl<W: Wire> Driver<W> {
+    /// Takes the limits from the policy of now.
+    pub(super) fn renew_limits(&mut self) {
+        let policy = self.database.policy.load_full().filter(|_| self.database.settings.engine == Engine::Postgres);
+        let Some(policy) = policy else { return };
+        let limits = self.database.limits(&policy.limits(&self.principal));
+        self.session.set_caps(caps(&limits));
+        self.timers.set(&limits);
+        self.statement_max = limits.statement_max();
+    }
+
+    /// Ends what has lasted too long: a statement, or with an idle transaction the session.
+    pub(super) fn overdue(&mut self, due: Due) {
+        match due {
+            Due::Statement => self.control(Control::Overdue),
+            Due::IdleInTransaction => {
+                let words = "terminating connection due to idle-in-transaction timeout".to_owned();
+                self.end = Some(End { status: "ended", reason: words.clone(), farewell: Some(("25P03", words)) });
+            }
         }
     }
 }
