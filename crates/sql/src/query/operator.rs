@@ -78,20 +78,23 @@ impl Analysis<'_> {
             Some(schema) => vec![schema],
             None => catalog::schemas_of(&self.settings.search_path).collect(),
         };
-        let candidates: Vec<Candidate<&catalog::Operator>> = reachable
-            .iter()
-            .flat_map(|schema| catalog.operators(name).iter().filter(move |operator| *operator.schema == **schema))
-            .filter(|operator| (operator.left == 0) == prefix)
+        let named = || {
+            let in_reach = reachable
+                .iter()
+                .flat_map(|schema| catalog.operators(name).iter().filter(move |o| *o.schema == **schema));
+            in_reach.filter(|operator| (operator.left == 0) == prefix)
+        };
+        let arguments: Vec<Ty> = left.into_iter().chain([right.ty]).collect();
+        if let Some(found) = exact_with_literal(self, &arguments, named) {
+            return self.chosen(found, &arguments, right);
+        }
+        let candidates: Vec<Candidate<&catalog::Operator>> = named()
             .map(|operator| Candidate {
                 parameters: if prefix { vec![operator.right] } else { vec![operator.left, operator.right] },
                 system: operator.system,
                 what: operator,
             })
             .collect();
-        let arguments: Vec<Ty> = left.into_iter().chain([right.ty]).collect();
-        if let Some(found) = exact_with_literal(self, &arguments, &candidates) {
-            return self.chosen(found, &arguments, right);
-        }
         match choose(self, &arguments, candidates.clone()) {
             Choice::One(candidate) => self.chosen(candidate.what, &arguments, right),
             Choice::Doubt(candidates) => {
@@ -240,10 +243,10 @@ impl Analysis<'_> {
 }
 
 /// `binary_oper_exact`: an untyped literal is first taken to be of the other side's type.
-fn exact_with_literal<'c>(
+fn exact_with_literal<'c, I: Iterator<Item = &'c catalog::Operator>>(
     analysis: &Analysis<'_>,
     arguments: &[Ty],
-    candidates: &[Candidate<&'c catalog::Operator>],
+    named: impl Fn() -> I,
 ) -> Option<&'c catalog::Operator> {
     let (a, b) = match arguments {
         [Ty::Literal, Ty::Oid(b)] => (*b, *b),
@@ -251,9 +254,7 @@ fn exact_with_literal<'c>(
         [Ty::Oid(a), Ty::Oid(b)] => (*a, *b),
         _ => return None,
     };
-    let find = |a: u32, b: u32| {
-        candidates.iter().find(|candidate| candidate.parameters == [a, b]).map(|candidate| candidate.what)
-    };
+    let find = |a: u32, b: u32| named().find(|operator| (operator.left, operator.right) == (a, b));
     find(a, b).or_else(|| {
         let base = analysis.base_type(a);
         (base != a && a == b).then(|| find(base, base)).flatten()
