@@ -190,7 +190,7 @@ impl Watcher {
         let ended = now_ns();
         let status = if well { "ok" } else { "error" };
         let duration_ns = u64::try_from(ended.saturating_sub(begun)).unwrap_or(0);
-        let outcome = Outcome { status: status.to_owned(), duration_ns, ..Outcome::default() };
+        let outcome = Outcome { status: status.into(), duration_ns, ..Outcome::default() };
         self.log(Event::End(Box::new(outcome)), ended)
     }
 

@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let facts = chain.facts(&facts, 0);
     let session = Some(SessionId(Uuid::now_v7()));
     let entry = |statement, event| Entry { time_ns: 1, session, statement, origin: Origin::Client, event };
-    let outcome = Outcome { status: "ok".to_owned(), rows: 1, bytes: 40, duration_ns: 90_000, ..Outcome::default() };
+    let outcome = Outcome { status: "ok".into(), rows: 1, bytes: 40, duration_ns: 90_000, ..Outcome::default() };
     let (begin, end) = (Event::Begin { facts, values: Vec::new() }, Event::End(Box::new(outcome)));
 
     for size in [1, 10, 100] {

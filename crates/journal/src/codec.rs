@@ -1,7 +1,8 @@
 //! The bytes of one entry.
 //!
-//! A fixed head (what indexing and joining need, read without a decoder), then a body in MessagePack with named fields, so that fields can be
-//! added to the vocabulary and old logs stay readable. The chain's hash covers exactly these bytes.
+//! A fixed head (what indexing and joining need, read without a decoder), then a body in MessagePack, so that fields can be added to the vocabulary
+//! and old logs stay readable: with the names of its fields, except for an outcome, which every statement has and whose names would be most of
+//! it. The reader takes both forms. The chain's hash covers exactly these bytes.
 
 use querygate_record::{Digest, Entry, Event, Facts, Origin, Outcome, SessionFacts, SessionId, Value};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -110,7 +111,7 @@ pub(crate) fn encode(entry: &Entry, out: &mut Vec<u8>) -> Result<(), Malformed> 
         }
         Event::End(outcome) => {
             head(Kind::End, out);
-            put_body(outcome, out)
+            put_values(outcome, out)
         }
         Event::Facts { id, facts } => {
             head(Kind::Facts, out);
@@ -171,6 +172,11 @@ fn put_head(kind: Kind, origin: Origin, time_ns: i64, session: Option<SessionId>
 fn put_body<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), Malformed> {
     let mut serializer = rmp_serde::Serializer::new(out).with_struct_map();
     value.serialize(&mut serializer).map_err(|_| Malformed("cannot be encoded"))
+}
+
+/// A body without the names of its fields, for what is written once or more for each statement. Fields may only be added at its end.
+fn put_values<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), Malformed> {
+    value.serialize(&mut rmp_serde::Serializer::new(out)).map_err(|_| Malformed("cannot be encoded"))
 }
 
 impl<'a> Raw<'a> {
@@ -317,7 +323,7 @@ mod tests {
             },
         );
         let outcome = (text(), any::<u64>(), prop::option::of(any::<u32>())).prop_map(|(status, rows, position)| {
-            Outcome { status, rows, position: position.map(Position), ..Outcome::default() }
+            Outcome { status: status.into(), rows, position: position.map(Position), ..Outcome::default() }
         });
         let hold = || text().prop_map(HoldId);
         prop_oneof![
@@ -439,7 +445,7 @@ mod tests {
         let hashed = Value::Hashed { hash: "00ff".to_owned(), key: "k1".to_owned() };
         let long = Value::Long { length: 5000, hash: "00ff".to_owned(), key: "k1".to_owned() };
         let hold = HoldId("h-9".to_owned());
-        let outcome = Outcome { status: "ok".to_owned(), rows: 3, position: Some(Position(7)), ..Outcome::default() };
+        let outcome = Outcome { status: "ok".into(), rows: 3, position: Some(Position(7)), ..Outcome::default() };
         let events = vec![
             Event::SessionOpened(Box::new(opened)),
             Event::Facts { id, facts: Box::new(facts) },

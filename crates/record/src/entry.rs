@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::{Deserialize, Serialize};
 
@@ -195,7 +195,7 @@ pub enum Value {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     /// `ok`, `error`, `refused`, `denied`, `expired`, `cancelled`, `lost` (the server went away), `skipped` (an earlier error in its pipeline).
-    pub status: String,
+    pub status: Cow<'static, str>,
     /// SQLSTATE or errno.
     pub code: String,
     /// The message of a refusal by the gateway (never the server's text).

@@ -81,7 +81,7 @@ impl Session {
             Ended::Cancelled => ("cancelled", cancelled()),
         };
         let end = Outcome {
-            status: outcome.to_owned(),
+            status: outcome.into(),
             code: report.code.to_owned(),
             detail: report.message.clone(),
             ..Outcome::default()

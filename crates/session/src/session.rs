@@ -410,6 +410,6 @@ fn elapsed(started_ns: i64, now_ns: i64) -> u64 {
     u64::try_from(now_ns.saturating_sub(started_ns)).unwrap_or(0)
 }
 
-pub(crate) fn status(status: &str) -> Outcome {
-    Outcome { status: status.to_owned(), ..Outcome::default() }
+pub(crate) fn status(status: &'static str) -> Outcome {
+    Outcome { status: status.into(), ..Outcome::default() }
 }

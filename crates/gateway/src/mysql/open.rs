@@ -97,7 +97,7 @@ async fn log_own(parts: &LoopParts, session: SessionId) -> Result<(), LogAway> {
     let mut need = Need::default();
     need.add(parts.log.push(Some(session), 0, Origin::Gateway, begin, now), false);
     parts.log.commit(need).await?;
-    let ended = Event::End(Box::new(Outcome { status: "sent".to_owned(), ..Outcome::default() }));
+    let ended = Event::End(Box::new(Outcome { status: "sent".into(), ..Outcome::default() }));
     parts.log.push(Some(session), 0, Origin::Gateway, ended, now_ns());
     Ok(())
 }
