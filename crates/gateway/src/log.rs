@@ -2,8 +2,10 @@
 
 use std::{
     cell::{Cell, RefCell},
+    future::poll_fn,
     rc::Rc,
     sync::{Arc, OnceLock},
+    task::Poll,
     time::{Duration, SystemTime},
 };
 
@@ -62,11 +64,11 @@ pub struct LoopLog {
 }
 
 impl LoopLog {
-    /// Opens this loop's chain.
-    pub fn new(journal: &Journal) -> Result<Rc<LoopLog>, querygate_journal::Error> {
+    /// Opens the chain of one event loop, numbered from 0.
+    pub fn new(journal: &Journal, number: usize) -> Result<Rc<LoopLog>, querygate_journal::Error> {
         Ok(Rc::new(LoopLog {
             journal: journal.clone(),
-            chain: RefCell::new(journal.chain()?),
+            chain: RefCell::new(journal.chain_of_loop(number)?),
             turn: Cell::new(1),
             flushed: Cell::new(0),
             flushing: Cell::new(false),
@@ -111,8 +113,7 @@ impl LoopLog {
                 self.flushed_notify.notified().await;
             } else {
                 let guard = Flushing::start(self);
-                // Others that are ready now push theirs first.
-                tokio::task::yield_now().await;
+                after_others().await;
                 // What failed is asked for below.
                 let _ = self.flush();
                 drop(guard);
@@ -175,6 +176,20 @@ impl LoopLog {
     }
 }
 
+/// Lets the sessions that are ready now push theirs first. Unlike tokio's `yield_now` it does not wait for the sockets to be asked again: that costs
+/// a system call, and who becomes ready by it has a turn of its own.
+async fn after_others() {
+    let mut waited = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut waited, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 /// Lets the next session flush if the one that began to is gone.
 struct Flushing<'a>(&'a LoopLog);
 
@@ -209,7 +224,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let keys = Keys::load_or_create(&folder.path().join("keys")).unwrap();
         let journal = Journal::open(&folder.path().join("log"), Options::new(keys)).unwrap();
-        (folder, LoopLog::new(&journal).unwrap())
+        (folder, LoopLog::new(&journal, 0).unwrap())
     }
 
     fn commit(log: &LoopLog, turn: u64) -> Result<(), LogAway> {

@@ -3,7 +3,6 @@ use std::{collections::HashSet, sync::Arc};
 use foldhash::fast::RandomState;
 use parking_lot::Mutex;
 use querygate_record::{Digest, Entry, Facts};
-use rocksdb::WriteBatch;
 
 use crate::{
     Durability, Error, Written,
@@ -11,7 +10,7 @@ use crate::{
     chain_id::{ChainId, Head},
     codec::{self, Malformed, Opening},
     journal::Shared,
-    store::{Family, GENESIS, batch_key},
+    store::GENESIS,
 };
 
 /// Digests of facts that a chain remembers having written. Beyond this it forgets all and writes facts anew when they are used again.
@@ -189,15 +188,8 @@ impl Chain {
     }
 
     fn write(&self) -> Result<(), Error> {
-        let store = &self.shared.store;
-        if self.full.is_empty() {
-            return store.put(Family::Batches, &batch_key(self.id, self.open.first), self.open.bytes());
-        }
-        let mut batch = WriteBatch::default();
-        for part in self.full.iter().chain([&self.open]).filter(|part| !part.is_empty()) {
-            batch.put_cf(store.family(Family::Batches)?, batch_key(self.id, part.first), part.bytes());
-        }
-        store.write(batch, false)
+        let parts = self.full.iter().chain([&self.open]).filter(|part| !part.is_empty());
+        self.shared.store.append(self.id, parts.map(|part| (part.first, part.bytes())))
     }
 }
 

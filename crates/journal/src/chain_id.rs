@@ -8,6 +8,20 @@ use uuid::Uuid;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ChainId(pub Uuid);
 
+impl ChainId {
+    /// A new chain in one of the log's databases: its last byte says in which.
+    pub(crate) fn new(lane: u8) -> ChainId {
+        let mut bytes = *Uuid::now_v7().as_bytes();
+        bytes.last_mut().into_iter().for_each(|last| *last = lane);
+        ChainId(Uuid::from_bytes(bytes))
+    }
+
+    /// The number of the database that holds it.
+    pub(crate) fn lane(self) -> usize {
+        self.0.as_bytes().last().map_or(0, |lane| usize::from(*lane))
+    }
+}
+
 impl fmt::Display for ChainId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

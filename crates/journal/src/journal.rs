@@ -21,7 +21,7 @@ use crate::{
     indexer::Indexer,
     run::Mark,
     signing::{Live, Signing, now_ns},
-    store::Store,
+    store::{LANES_MAX, Store},
     sync::Syncer,
 };
 
@@ -129,8 +129,9 @@ impl Shared {
 impl Journal {
     /// Opens the log in a folder, or starts one. What an earlier run left unsigned is signed now.
     pub fn open(folder: &Path, options: Options) -> Result<Journal, Error> {
-        let Options { durability, keys, cache_bytes, danger_accept_loss } = options;
-        let (store, loss) = Store::open(folder, cache_bytes, danger_accept_loss)?;
+        let Options { durability, keys, loops, cache_bytes, danger_accept_loss } = options;
+        let lanes = loops.saturating_add(1).min(LANES_MAX);
+        let (store, loss) = Store::open(folder, lanes, cache_bytes, danger_accept_loss)?;
         let (signing, mut warnings) = Signing::recover(&store)?;
         warnings.extend(loss.map(|why| format!("the log was opened although its last entries are lost: {why}")));
         let (mark, run) = Mark::set(&store)?;
@@ -167,14 +168,29 @@ impl Journal {
         &self.handle.shared
     }
 
-    /// Opens a chain: one for each event loop. Its first entry is signed at once, so that no chain can be slipped in while nothing runs.
+    /// Opens a chain for what is written seldom.
     pub fn chain(&self) -> Result<Chain, Error> {
+        self.chain_in(0)
+    }
+
+    /// Opens the chain of one event loop, numbered from 0.
+    pub fn chain_of_loop(&self, number: usize) -> Result<Chain, Error> {
+        // The first lane is not theirs, unless there is no other.
+        match self.shared().store.lane_count() - 1 {
+            0 => self.chain_in(0),
+            lanes => self.chain_in(1 + number % lanes),
+        }
+    }
+
+    /// Its first entry is signed at once, so that no chain can be slipped in while nothing runs.
+    fn chain_in(&self, lane: usize) -> Result<Chain, Error> {
         let shared = self.shared();
         shared.check()?;
         let mut signing = shared.signing.lock();
         let (checkpoint, checkpoint_hash) = (signing.number, signing.hash);
+        let id = ChainId::new(u8::try_from(lane).unwrap_or(0));
         let opening = Opening { run: shared.run, checkpoint, checkpoint_hash, heads: signing.changed() };
-        let mut chain = Chain::open(self.handle.shared.clone(), ChainId(Uuid::now_v7()), &opening, now_ns())?;
+        let mut chain = Chain::open(self.handle.shared.clone(), id, &opening, now_ns())?;
         signing.live.push(Live { tip: chain.tip(), signed: 0, indexed: (0, 0) });
         signing.sign(&shared.store, &shared.syncer, &shared.keys, false)?;
         drop(signing);

@@ -1,7 +1,7 @@
 //! The log: append-only, hash-chained, signed. Every entry is written before the statement that it speaks of is sent.
 //!
-//! One [`Chain`] per event loop takes entries and appends each turn's as one value; one thread syncs; checkpoints sign the heads of all chains. The log
-//! is read beside the running gateway. This crate alone knows RocksDB. It must not know SQL, wire protocols or policies.
+//! One [`Chain`] per event loop takes entries and appends each turn's as one value, in a database of its own; one thread syncs them all; checkpoints sign
+//! the heads of all chains. The log is read as one, also beside the running gateway. This crate alone knows RocksDB. It must not know SQL, wire protocols or policies.
 //!
 //! ```
 //! use querygate_journal::{Journal, Keys, Options};
@@ -33,6 +33,7 @@ mod index;
 mod indexer;
 mod journal;
 mod keys;
+mod lane;
 mod options;
 mod reader;
 mod resolve;

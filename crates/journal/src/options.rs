@@ -19,6 +19,8 @@ pub struct Options {
     pub durability: Durability,
     /// The keys that sign checkpoints and hash literals.
     pub keys: Keys,
+    /// Event loops that write: each gets a database of its own, so that they share nothing when they write.
+    pub loops: usize,
     /// Memory that reads and indexes may cache, bytes.
     pub cache_bytes: usize,
     /// Open a log whose write-ahead log is damaged in the middle, losing what comes after the damage. The loss is written down as an alarm
@@ -29,7 +31,13 @@ pub struct Options {
 impl Options {
     /// The usual options: `balanced`, 32 MiB of cache, refuse a damaged log.
     pub fn new(keys: Keys) -> Options {
-        Options { durability: Durability::default(), keys, cache_bytes: DEFAULT_CACHE_BYTES, danger_accept_loss: false }
+        Options {
+            durability: Durability::default(),
+            keys,
+            loops: 0,
+            cache_bytes: DEFAULT_CACHE_BYTES,
+            danger_accept_loss: false,
+        }
     }
 }
 

@@ -87,6 +87,8 @@ impl Reader {
         loop {
             self.refresh()?;
             let mut verifier = Verifier::new(&self.store, keys)?;
+            // What first entries say of other chains and of checkpoints is looked for in what was written since, whichever database has it.
+            self.refresh()?;
             let first_bad = verifier.run(kept)?.err();
             // Beside a gateway that moves entries from its log file to a table just now, they can be in neither for one look; inside it, entries and
             // checkpoints that are read one after the other can be of different moments.

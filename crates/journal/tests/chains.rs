@@ -26,7 +26,7 @@ fn chains_of_many_threads_do_not_mix_and_verify_while_they_grow() {
         for thread in 0..6_u128 {
             let journal = journal.clone();
             scope.spawn(move || {
-                let mut chain = journal.chain().unwrap();
+                let mut chain = journal.chain_of_loop(thread as usize).unwrap();
                 for number in 1..=500 {
                     let session = SessionId(Uuid::from_u128(thread + 1));
                     begin(&mut chain, number as i64, session, number, &format!("SELECT {}", number % 20));

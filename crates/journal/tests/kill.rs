@@ -29,11 +29,14 @@ const ROUNDS: usize = 5;
 #[ignore = "run by the test below in a process of its own"]
 fn victim() {
     let folder = std::env::var(FOLDER).expect("started by the other test");
-    let journal = Journal::open(folder.as_ref(), Options::new(Keys::from_bytes(&[7; 32], &[8; 32]))).unwrap();
+    let journal =
+        Journal::open(folder.as_ref(), Options { loops: 2, ..Options::new(Keys::from_bytes(&[7; 32], &[8; 32])) })
+            .unwrap();
     std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                let mut chain = journal.chain().unwrap();
+        for number in 0..2 {
+            let journal = &journal;
+            scope.spawn(move || {
+                let mut chain = journal.chain_of_loop(number).unwrap();
                 let session = SessionId(Uuid::now_v7());
                 for number in 1.. {
                     begin(&mut chain, number as i64, session, number, &format!("SELECT {}", number % 50));

@@ -31,7 +31,12 @@ impl Log {
     }
 
     pub fn open(&self) -> Journal {
-        Journal::open(&self.log, Options::new(self.keys())).unwrap()
+        self.open_for(2)
+    }
+
+    /// Opens it for so many event loops.
+    pub fn open_for(&self, loops: usize) -> Journal {
+        Journal::open(&self.log, Options { loops, ..Options::new(self.keys()) }).unwrap()
     }
 
     /// The database itself, as someone who tampers with it opens it.
@@ -74,7 +79,7 @@ pub fn begin(chain: &mut Chain, time_ns: i64, session: SessionId, statement: u64
 }
 
 pub fn end(time_ns: i64, session: SessionId, statement: u64, status: &str, rows: u64) -> Entry {
-    let outcome = Outcome { status: status.to_owned(), rows, ..Outcome::default() };
+    let outcome = Outcome { status: status.to_owned().into(), rows, ..Outcome::default() };
     entry(time_ns, session, statement, Event::End(Box::new(outcome)))
 }
 

@@ -13,16 +13,20 @@ use crate::{
     config::{Address, Config, Database, Durability, ListenTls, RoleLogin, ServerTls, Servers, Trust},
 };
 
+/// Event loops: one for each core.
+fn loops() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// The gateway's own settings.
 pub fn gateway(config: &Config) -> Result<gateway::Config, Failure> {
-    let loops = std::thread::available_parallelism().map_or(1, usize::from);
     let catalog_interval = config.databases.iter().map(|d| d.catalog_refresh).min().unwrap_or(Duration::from_secs(2));
     Ok(gateway::Config {
         postgres: config.listen.postgres,
         mysql: config.listen.mysql,
         tls: client_tls(config)?,
         databases: config.databases.iter().map(database).collect(),
-        loops,
+        loops: loops(),
         connections_max: usize::try_from(config.listen.connections).unwrap_or(usize::MAX),
         catalog_interval,
         keepalive: config.listen.keepalive,
@@ -134,5 +138,5 @@ pub fn journal(config: &Config) -> Result<Options, Error> {
         Durability::Balanced => LogDurability::Balanced,
         Durability::Strict => LogDurability::Strict,
     };
-    Ok(Options { durability, ..Options::new(keys) })
+    Ok(Options { durability, loops: loops(), ..Options::new(keys) })
 }
