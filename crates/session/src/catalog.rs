@@ -52,7 +52,7 @@ impl Session {
         self.catalog_asked = true;
         let own = self.own(words(question), now_ns, out);
         let in_batch = self.batch.open;
-        self.inject(Injected::AskCatalog(question), [Expect::Catalog(question, 0, OwnStep::Parse, own)], out);
+        self.inject(Injected::AskCatalog(question), [Expect::Catalog(question, 0, OwnStep::Clear, own)], out);
         if in_batch {
             self.inject(Injected::Flush, [], out);
         } else {
@@ -70,13 +70,14 @@ impl Session {
         out: &mut Vec<Action>,
     ) -> Relay {
         let next = match (step, message) {
+            (OwnStep::Clear, ServerMessage::CloseComplete) => (at, OwnStep::Parse),
             (OwnStep::Parse, ServerMessage::ParseComplete) => (at, OwnStep::Bind),
             (OwnStep::Bind, ServerMessage::BindComplete) => (at, OwnStep::Row),
             (OwnStep::Row, ServerMessage::Row(_)) if !Question::is_answered_by(at) => (at, OwnStep::Complete),
             (OwnStep::Row, ServerMessage::Row(row)) if judge.answered(question, row) => (at, OwnStep::Complete),
             (OwnStep::Complete, ServerMessage::Complete { .. }) => (at, OwnStep::ClosePortal),
             (OwnStep::ClosePortal, ServerMessage::CloseComplete) => (at, OwnStep::Close),
-            (OwnStep::Close, ServerMessage::CloseComplete) if at + 1 < Question::STATEMENTS => (at + 1, OwnStep::Parse),
+            (OwnStep::Close, ServerMessage::CloseComplete) if at + 1 < Question::STATEMENTS => (at + 1, OwnStep::Clear),
             (OwnStep::Close, ServerMessage::CloseComplete) => {
                 self.catalog_asked = false;
                 Session::own_ended(own, Outcome { rows: 1, ..status("ok") }, now_ns, out);

@@ -298,7 +298,7 @@ impl Session {
         }
         self.probed = true;
         let own = self.own("describe the columns of a COPY", now_ns, out);
-        self.inject(Injected::Probe(text), [Expect::Probe(OwnStep::Parse, plan, own)], out);
+        self.inject(Injected::Probe(text), [Expect::Probe(OwnStep::Clear, plan, own)], out);
         self.inject(Injected::Sync, [Expect::Sync { own: true }], out);
         false
     }

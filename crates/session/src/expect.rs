@@ -85,6 +85,8 @@ pub(crate) struct Query {
 /// Where the replies to a group of the gateway's own messages stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OwnStep {
+    /// What an earlier group has left behind, because it failed, is closed.
+    Clear,
     Parse,
     Bind,
     Describe,

@@ -439,6 +439,7 @@ impl Session {
         out: &mut Vec<Action>,
     ) -> Relay {
         let next = match (step, message) {
+            (OwnStep::Clear, ServerMessage::CloseComplete) => OwnStep::Parse,
             (OwnStep::Parse, ServerMessage::ParseComplete) => OwnStep::Bind,
             (OwnStep::Bind, ServerMessage::BindComplete) => OwnStep::Row,
             (OwnStep::Row, ServerMessage::Row(row)) if judge.settings_read(row) => OwnStep::Complete,
@@ -463,6 +464,7 @@ impl Session {
         out: &mut Vec<Action>,
     ) -> Relay {
         let next = match (step, message) {
+            (OwnStep::Clear, ServerMessage::CloseComplete) => OwnStep::Parse,
             (OwnStep::Parse, ServerMessage::ParseComplete) => OwnStep::Describe,
             (OwnStep::Describe, ServerMessage::ParameterDescription) => OwnStep::Describe,
             (OwnStep::Describe, ServerMessage::Columns(columns)) => {

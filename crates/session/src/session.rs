@@ -315,7 +315,7 @@ impl Session {
         self.settings_asked = true;
         let own = self.own("read the tracked settings back", now_ns, out);
         let in_batch = self.batch.open;
-        self.inject(Injected::ReadSettings, [Expect::Settings(OwnStep::Parse, own)], out);
+        self.inject(Injected::ReadSettings, [Expect::Settings(OwnStep::Clear, own)], out);
         if in_batch {
             self.inject(Injected::Flush, [], out);
         } else {

@@ -430,6 +430,32 @@ fn what_others_define_meanwhile_is_known_inside_the_transaction() -> Result<(), 
 }
 
 #[test]
+fn a_catalog_that_can_not_be_read_fails_the_transaction_and_not_the_session() -> Result<(), Error> {
+    let stage = stage()?;
+    stage.server.script(&stage.database, "CREATE VIEW open_orders AS SELECT id FROM orders")?;
+    all(&mut stage.client("dba")?, &["CREATE TABLE look (id int)", "SELECT id FROM open_orders"])?;
+    let mut direct = RawClient::login(&stage.server.admin(&stage.database))?;
+    let mut agent = stage.client("agent")?;
+    all(&mut direct, &["BEGIN", "LOCK TABLE orders IN ACCESS EXCLUSIVE MODE"])?;
+    all(&mut agent, &["BEGIN", "SET LOCAL lock_timeout = '200ms'", "CREATE TABLE mine (id int)"])?;
+    assert_eq!(code(&agent.query("SELECT 1")?), "25P02");
+    all(&mut agent, &["ROLLBACK", "SET lock_timeout = '200ms'"])?;
+    // In a pipeline the error takes the place of the reply that waits.
+    let mut pipeline = extended("CREATE TABLE mine (id int)", &[]);
+    pipeline.truncate(pipeline.len() - message(b'S', b"").len());
+    pipeline.extend(extended("INSERT INTO mine VALUES (1)", &[]));
+    agent.send(&pipeline)?;
+    assert_eq!(code(&agent.read_until(b'Z')?), "55P03");
+    all(&mut direct, &["ROLLBACK"])?;
+    assert_eq!(stage.truth("SELECT count(*) FROM pg_class WHERE relname = 'mine'"), "0");
+    all(
+        &mut agent,
+        &["BEGIN", "CREATE TABLE mine (id int)", "SELECT id FROM mine", "COMMIT", "SELECT id FROM open_orders"],
+    )?;
+    Ok(())
+}
+
+#[test]
 fn reading_the_catalog_in_a_transaction_is_logged_as_the_gateways_own() -> Result<(), Error> {
     let stage = stage()?;
     let mut agent = stage.client("agent")?;

@@ -109,6 +109,7 @@ impl Driver<Mysql> {
                     let Ok(fields) = row::text_fields(payload, results.origins.len()) else {
                         return self.bad_server(wrong);
                     };
+                    self.told(ServerMessage::CloseComplete);
                     self.told(ServerMessage::ParseComplete);
                     self.told(ServerMessage::BindComplete);
                     self.told(ServerMessage::Row(&fields));

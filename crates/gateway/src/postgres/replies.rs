@@ -92,7 +92,9 @@ pub fn inject(out: &mut BytesMut, message: &Injected) {
     }
 }
 
+/// Prepares it, in place of what a statement before it has left, should that have failed.
 fn own_parse(out: &mut BytesMut, text: &str) -> Result<(), EncodeError> {
+    frontend::encode::close(out, Target::Statement, OWN)?;
     frontend::encode::parse(out, &Parse { name: OWN, text, types: Vec::new() })
 }
 

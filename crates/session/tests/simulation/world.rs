@@ -322,6 +322,7 @@ fn own(injected: Injected) -> Vec<Message> {
     let own = || "_own".to_owned();
     let statement = |text: &str| {
         vec![
+            Message::Close { portal: false, name: own() },
             Message::Parse { name: own(), text: text.to_owned() },
             Message::Bind { portal: own(), statement: own() },
             Message::Execute { portal: own(), max: 0 },
