@@ -28,6 +28,8 @@ use crate::{
 
 const POOLED: &str = "a pooler in transaction mode stands before the server: sessions share server processes. \
     Give the server's own address, or a pool with pool_mode = session";
+const POOLED_NOW: &str =
+    "a pooler in transaction mode stands before the database server now: no session is the client's own there";
 const MOVED: &str = "the database is served by another server now: connect again";
 
 /// Looks after one database until its state is gone.
@@ -198,22 +200,43 @@ impl Watcher {
     async fn connect(&mut self) -> Result<(), String> {
         let upstream = self.database.upstream.clone();
         let wants_writes = upstream.database.servers() == Servers::Writable;
-        if self.connection.as_ref().is_some_and(|own| !wants_writes || own.why_not_writable().is_none()) {
-            return Ok(());
+        let fit = self.connection.take().filter(|own| !wants_writes || own.why_not_writable().is_none());
+        let known = fit.is_some();
+        let mut own = match fit {
+            Some(own) => own,
+            None => Own::connect(&upstream).await.map_err(|e| e.to_string())?,
+        };
+        // A pooler that keeps sessions whole may be told to share them at any time.
+        if !known || !own.is_direct() {
+            let looked =
+                self.logged("compare two connections to find a pooler", own.shares_its_session(&upstream)).await;
+            let pooled = match looked {
+                Ok(pooled) => pooled,
+                Err(why) => {
+                    self.connection = known.then_some(own);
+                    return Err(why);
+                }
+            };
+            self.database.pooled.store(pooled, Ordering::Release);
+            if pooled {
+                self.close();
+                return Err(POOLED.to_owned());
+            }
         }
-        self.connection = None;
-        let mut own = Own::connect(&upstream).await.map_err(|e| e.to_string())?;
-        let pooled = self.logged("compare two connections to find a pooler", own.shares_its_session(&upstream)).await?;
-        self.database.pooled.store(pooled, Ordering::Release);
-        if pooled {
-            self.database.world.store(None);
-            return Err(POOLED.to_owned());
+        if !known {
+            // It may be another server, or a newer one in the same place: its catalog is read whole.
+            self.fingerprint.clear();
+            self.settle(own.route());
         }
-        // It may be another server, or a newer one in the same place: its catalog is read whole.
-        self.fingerprint.clear();
-        self.settle(own.route());
         self.connection = Some(own);
         Ok(())
+    }
+
+    /// Nothing is decided any more, and sessions end: their server processes may be somebody else's by now.
+    fn close(&self) {
+        self.database.world.store(None);
+        let name = &self.database.settings.name;
+        self.shared.registry.end_where("57P01", POOLED_NOW, |session| session.database == *name);
     }
 
     /// Sessions belong to the server whose catalog is read: they connect to it, and those with another one end.

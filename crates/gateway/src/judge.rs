@@ -175,9 +175,12 @@ impl SessionJudge {
         self.inside.read(world);
     }
 
-    /// Follows the world that holds: the database's present one, or that of the open transaction. None: it is not there.
+    /// Follows the world that holds: the database's present one, or that of the open transaction. None: it is not there yet.
     fn follow(&mut self, control: bool) -> Option<Result<(), Unread>> {
-        let shared = self.database.world.load_full()?;
+        let Some(shared) = self.database.world.load_full() else {
+            // Whoever took it away ends the session. Until then an open transaction can be ended.
+            return Some(if control { Ok(()) } else { Err(Unread::Away) });
+        };
         if !control {
             self.inside.begins(shared.version);
         }

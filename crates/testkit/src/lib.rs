@@ -28,6 +28,7 @@ mod target;
 
 pub mod gateway;
 pub mod mysql;
+pub mod pooler;
 pub mod postgres;
 pub mod proxy;
 pub mod wire;

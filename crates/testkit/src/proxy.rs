@@ -25,6 +25,8 @@ pub enum Direction {
 
 #[derive(Debug, Default)]
 struct Faults {
+    /// Where new connections go.
+    server: Option<SocketAddr>,
     stalled: Vec<Direction>,
     refuse: bool,
     single_bytes: bool,
@@ -51,8 +53,9 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").map_err(Error::io("listen"))?;
         let address = listener.local_addr().map_err(Error::io("listen"))?;
         let shared = Arc::new(Shared::default());
+        shared.faults.lock().server = Some(server);
         let relay = Arc::clone(&shared);
-        thread::spawn(move || accept(&listener, server, &relay));
+        thread::spawn(move || accept(&listener, &relay));
         Ok(Self { address, shared })
     }
 
@@ -86,6 +89,11 @@ impl Proxy {
         self.shared.faults.lock().refuse = true;
     }
 
+    /// From now on new connections go to another server; those that exist stay with theirs.
+    pub fn redirect(&self, server: SocketAddr) {
+        self.shared.faults.lock().server = Some(server);
+    }
+
     /// Cuts all connections that exist.
     pub fn cut(&self) {
         for socket in self.shared.faults.lock().sockets.drain(..) {
@@ -105,7 +113,7 @@ impl Drop for Proxy {
     }
 }
 
-fn accept(listener: &TcpListener, server: SocketAddr, shared: &Arc<Shared>) {
+fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     for client in listener.incoming().flatten() {
         let mut faults = shared.faults.lock();
         if faults.over {
@@ -114,7 +122,7 @@ fn accept(listener: &TcpListener, server: SocketAddr, shared: &Arc<Shared>) {
         if faults.refuse {
             continue;
         }
-        let Ok(upstream) = TcpStream::connect(server) else { continue };
+        let Some(Ok(upstream)) = faults.server.map(TcpStream::connect) else { continue };
         let copies = [client.try_clone(), upstream.try_clone(), client.try_clone(), upstream.try_clone()];
         let [Ok(client_out), Ok(upstream_out), Ok(client_kept), Ok(upstream_kept)] = copies else { continue };
         faults.sockets.extend([client_kept, upstream_kept]);
@@ -184,6 +192,23 @@ mod tests {
         let mut client = RawClient::connect(proxy.address()).unwrap();
         client.send(&message(b'X', &[7; 1000])).unwrap();
         assert_eq!(client.expect(b'X').unwrap().body, [7; 1000]);
+    }
+
+    #[test]
+    fn a_redirect_changes_where_later_connections_go_and_no_earlier_one() {
+        let proxy = Proxy::to(echo()).unwrap();
+        let mut before = RawClient::connect(proxy.address()).unwrap();
+        before.send(&message(b'X', b"")).unwrap();
+        before.expect(b'X').unwrap();
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        proxy.redirect(silent.local_addr().unwrap());
+        let mut after = RawClient::connect(proxy.address()).unwrap();
+        after.send(b"there").unwrap();
+        let mut there = [0; 5];
+        silent.accept().unwrap().0.read_exact(&mut there).unwrap();
+        assert_eq!(&there, b"there");
+        before.send(&message(b'X', b"")).unwrap();
+        before.expect(b'X').unwrap();
     }
 
     #[test]

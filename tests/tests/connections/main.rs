@@ -13,6 +13,7 @@ mod direct;
 mod door;
 mod middle;
 mod moved;
+mod pooled;
 mod servers;
 #[path = "../promises/stage.rs"]
 #[allow(dead_code, reason = "each test program uses what it needs")]

@@ -2,9 +2,12 @@
 
 use std::{fs, io::Write, path::PathBuf};
 
-use querygate_testkit::{Error, wire::RawClient};
+use querygate_testkit::{
+    Error,
+    wire::{RawClient, query, startup},
+};
 
-use crate::stage::{POLICY, Stage, code, eventually, rows};
+use crate::stage::{POLICY, Stage, code, eventually, rows, secret};
 
 /// A file system in memory for the gateway alone, in a name space of its own: no rights are needed where the system lets users have such.
 const SMALL_DISK: [&str; 7] = [
@@ -61,11 +64,22 @@ fn fill(path: &std::path::Path) {
     }
 }
 
-/// One row over a session of its own, since the end of the log ends a session. Returns the error's SQLSTATE, empty where there is none.
+/// One row over a session of its own, since the end of the log ends a session, and begins none. Returns the error's SQLSTATE, empty where there is
+/// none.
 fn write(stage: &Stage, number: u32) -> Result<String, Error> {
-    let mut client = RawClient::login(&stage.login("agent"))?;
-    client
-        .send(&querygate_testkit::wire::query(&format!("INSERT INTO orders VALUES ({number}, '{}')", noise(number))))?;
+    let mut client = RawClient::connect(stage.gateway.address())?;
+    client.send(&startup(&[("user", "agent"), ("database", "shop")]))?;
+    client.scram(&secret("agent"))?;
+    let refused = answer(&mut client)?;
+    if !refused.is_empty() {
+        return Ok(refused);
+    }
+    client.send(&query(&format!("INSERT INTO orders VALUES ({number}, '{}')", noise(number))))?;
+    answer(&mut client)
+}
+
+/// The SQLSTATE of the error that comes before the server is ready; empty where none does.
+fn answer(client: &mut RawClient) -> Result<String, Error> {
     loop {
         let frame = client.read()?;
         match frame.tag {

@@ -29,8 +29,9 @@ use crate::{
     postgres::{
         Postgres,
         handshake::Login,
+        reach::{POOLED, Unreached, Way},
         server_side::client_value,
-        upstream::{ConnectError, Connected},
+        upstream::Connected,
     },
     registry::{MAILBOX_MAX, SessionInfo},
     shared::LoopParts,
@@ -41,6 +42,8 @@ use crate::{
 const VERSION_MAJOR: u32 = 10_000;
 /// Bytes that a client may send before it is ready, at most: then it is not read.
 const EARLY_BYTES_MAX: usize = 64 * 1024;
+const POOLED_HINT: &str =
+    "Tell the gateway's administrator: give the server's own address, or a pool with pool_mode = session.";
 /// Longest `application_name` that Postgres keeps, bytes.
 const APPLICATION_NAME_MAX: usize = 63;
 
@@ -190,11 +193,7 @@ async fn gone(login: &mut Login) {
 async fn present_world(database: &DatabaseState) -> Result<Arc<World>, Refusal> {
     database.present_world().await.ok_or_else(|| {
         if database.pooled.load(Ordering::Acquire) {
-            return Refusal::new(
-                "0A000",
-                "a pooler in transaction mode stands before the database server, and the gateway needs sessions of its own",
-            )
-            .hint("Tell the gateway's administrator: give the server's own address, or a pool with pool_mode = session.");
+            return Refusal::new("0A000", POOLED).hint(POOLED_HINT);
         }
         Refusal::new("08006", "the gateway can't read the database's catalog")
             .hint("The database server may be away; the gateway's log says more. Try again later.")
@@ -318,25 +317,16 @@ fn application_name(subject: &str, theirs: &str) -> String {
     name
 }
 
-/// A connection to the server, after one more look at which one it is where that may help.
-async fn connect(
-    database: &DatabaseState,
-    principal: &Principal,
-    parameters: &[(String, String)],
-) -> Result<Connected, ConnectError> {
-    let login = database.settings.login_for(principal);
-    match database.upstream.connect(login, parameters).await {
-        Err(error) if error.may_have_moved() && database.look().await => {
-            tracing::debug!(database = %database.settings.name, %error, "one more attempt");
-            database.upstream.connect(login, parameters).await
-        }
-        result => result,
-    }
-}
-
 async fn run(parts: LoopParts, login: Login, prepared: Prepared) {
     let Prepared { database, places, world, limits, parameters } = prepared;
-    let connected = match connect(&database, &login.principal, &parameters).await {
+    let way = Way {
+        log: &parts.log,
+        session: login.session,
+        database: &database,
+        principal: &login.principal,
+        parameters: &parameters,
+    };
+    let connected = match way.go().await {
         Ok(connected) => connected,
         Err(error) => {
             tracing::warn!(database = %database.settings.name, %error, "no server connection for a session");
@@ -348,7 +338,9 @@ async fn run(parts: LoopParts, login: Login, prepared: Prepared) {
                 Event::SessionClosed { reason: error.to_string() },
                 now_ns(),
             );
-            return refuse(login, &Refusal::new(code, words)).await;
+            let mut refusal = Refusal::new(code, words);
+            refusal.hint = matches!(error, Unreached::Shared).then(|| POOLED_HINT.to_owned());
+            return refuse(login, &refusal).await;
         }
     };
     let (post, mailbox) = mpsc::channel(MAILBOX_MAX);

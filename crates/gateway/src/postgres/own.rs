@@ -17,12 +17,13 @@ use crate::{
     postgres::upstream::{
         ConnectError, Connected, DEFAULT_READ_ONLY, IN_HOT_STANDBY, Route, Upstream, why_not_writable,
     },
-    stream::Stream,
 };
 
 /// The answer of one question, at most: a snapshot of a large catalog.
 pub const ANSWER_BYTES_MAX: usize = 512 * 1024 * 1024;
 
+/// Settings whose reports are kept for one connection.
+const PARAMETERS_MAX: usize = 256;
 /// How often two connections are compared to find a pooler.
 const POOLER_LOOKS: usize = 3;
 const PROCESS: &str = "SELECT pg_catalog.pg_backend_pid()::pg_catalog.text";
@@ -50,32 +51,9 @@ pub enum OwnError {
 /// A connection for the gateway's own questions.
 #[derive(Debug)]
 pub struct Own {
-    stream: Stream,
-    buffer: BytesMut,
-    route: Route,
-    reported: Reported,
-}
-
-/// What a server last reported of whether it takes writes.
-#[derive(Debug)]
-struct Reported {
-    in_hot_standby: Option<String>,
-    default_read_only: Option<String>,
-}
-
-impl Reported {
-    fn of(connected: &Connected) -> Reported {
-        let value = |name| connected.parameter(name).map(str::to_owned);
-        Reported { in_hot_standby: value(IN_HOT_STANDBY), default_read_only: value(DEFAULT_READ_ONLY) }
-    }
-
-    fn take(&mut self, name: &str, value: &str) {
-        match name {
-            IN_HOT_STANDBY => self.in_hot_standby = Some(value.to_owned()),
-            DEFAULT_READ_ONLY => self.default_read_only = Some(value.to_owned()),
-            _ => {}
-        }
-    }
+    connection: Connected,
+    /// Nobody stands between it and the server's process, as far as is known.
+    direct: bool,
 }
 
 impl Own {
@@ -86,72 +64,106 @@ impl Own {
             ("client_encoding".to_owned(), "UTF8".to_owned()),
             ("search_path".to_owned(), "pg_catalog".to_owned()),
         ];
-        let connected = upstream.discover(&upstream.database.login, &parameters).await?;
-        let reported = Reported::of(&connected);
-        let Connected { stream, rest, route, .. } = connected;
-        Ok(Own { stream, buffer: rest, route, reported })
+        let connection = upstream.discover(&upstream.database.login, &parameters).await?;
+        Ok(Own { connection, direct: false })
     }
 
     /// Whether a pooler hands one server process to several clients in turns: then settings that the gateway pins are somebody else's a moment
     /// later. Found by what a second connection shares with this one.
     pub async fn shares_its_session(&mut self, upstream: &Upstream) -> Result<bool, OwnError> {
         let mut second = Own::connect(upstream).await?;
-        let (mut of_first, mut of_second) = (BTreeSet::new(), BTreeSet::new());
-        for _ in 0..POOLER_LOOKS {
-            of_first.insert(self.ask(PROCESS).await?);
-            of_second.insert(second.ask(PROCESS).await?);
-        }
-        Ok(of_first.len() > 1 || of_second.len() > 1 || !of_first.is_disjoint(&of_second))
+        self.direct = self.connection.is_direct().await? && second.connection.is_direct().await?;
+        self.connection.shares_with(&mut second.connection).await
+    }
+
+    /// Whether nobody stood between this connection and the server's process when that was last looked at.
+    pub fn is_direct(&self) -> bool {
+        self.direct
     }
 
     /// Which server it is.
     pub fn route(&self) -> &Route {
-        &self.route
+        &self.connection.route
     }
 
     /// Why the server takes no writes any more, by what it last reported; none if it does.
     pub fn why_not_writable(&self) -> Option<&'static str> {
-        why_not_writable(self.reported.in_hot_standby.as_deref(), self.reported.default_read_only.as_deref())
+        why_not_writable(self.connection.parameter(IN_HOT_STANDBY), self.connection.parameter(DEFAULT_READ_ONLY))
     }
 
     /// Asks for one value.
     pub async fn ask(&mut self, text: &str) -> Result<String, OwnError> {
-        timeout(CATALOG_WAIT_MAX, self.ask_patiently(text)).await.map_err(|_| OwnError::Slow)?
+        self.connection.ask(text).await
+    }
+}
+
+impl Connected {
+    /// Whether the server's process answers by itself. It names its number twice: in the connection's cancel key, and when it is asked; whoever
+    /// stands between gives keys of its own (PostgreSQL documentation, "Frontend/Backend Protocol", BackendKeyData).
+    pub async fn is_direct(&mut self) -> Result<bool, OwnError> {
+        let process = self.ask(PROCESS).await?;
+        Ok(self.key.as_ref().is_some_and(|key| key.process().to_string() == process))
     }
 
-    async fn ask_patiently(&mut self, text: &str) -> Result<String, OwnError> {
+    /// Whether two connections have server processes in common, or one of them has several.
+    pub async fn shares_with(&mut self, other: &mut Connected) -> Result<bool, OwnError> {
+        let (mut of_first, mut of_second) = (BTreeSet::new(), BTreeSet::new());
+        for _ in 0..POOLER_LOOKS {
+            of_first.insert(self.ask(PROCESS).await?);
+            of_second.insert(other.ask(PROCESS).await?);
+        }
+        Ok(of_first.len() > 1 || of_second.len() > 1 || !of_first.is_disjoint(&of_second))
+    }
+
+    /// Asks for one value.
+    pub async fn ask(&mut self, text: &str) -> Result<String, OwnError> {
+        self.tell(text).await?.ok_or_else(|| OwnError::Protocol("no row".to_owned()))
+    }
+
+    /// Has one text run, and returns the first field of its last row, if there is one.
+    pub async fn tell(&mut self, text: &str) -> Result<Option<String>, OwnError> {
+        timeout(CATALOG_WAIT_MAX, self.tell_patiently(text)).await.map_err(|_| OwnError::Slow)?
+    }
+
+    async fn tell_patiently(&mut self, text: &str) -> Result<Option<String>, OwnError> {
         let protocol = |e: &dyn std::fmt::Display| OwnError::Protocol(e.to_string());
         let mut packet = BytesMut::new();
         frontend::encode::query(&mut packet, text).map_err(|e| protocol(&e))?;
         self.stream.write_all(&packet).await?;
+        self.stream.flush().await?;
         let mut answer = None;
         let mut refused = None;
         loop {
-            while let Some(frame) = frame::next_server(&mut self.buffer).map_err(|e| protocol(&e))? {
+            while let Some(frame) = frame::next_server(&mut self.rest).map_err(|e| protocol(&e))? {
                 if frame.kind() == kind::DATA_ROW {
                     answer = first_field(frame.bytes()).map_err(|e| protocol(&e))?;
                     continue;
                 }
                 match backend::decode(&frame).map_err(|e| protocol(&e))? {
-                    Message::ParameterStatus { name, value } => self.reported.take(name, value),
+                    Message::ParameterStatus { name, value } => report(&mut self.parameters, name, value),
                     Message::ErrorResponse(fields) => refused = Some(format!("{} {}", fields.code(), fields.message())),
-                    Message::ReadyForQuery(_) => {
-                        return match (refused, answer) {
-                            (Some(why), _) => Err(OwnError::Refused(why)),
-                            (None, Some(answer)) => Ok(answer),
-                            (None, None) => Err(OwnError::Protocol("no row".to_owned())),
-                        };
-                    }
+                    Message::ReadyForQuery(_) => return refused.map_or(Ok(answer), |why| Err(OwnError::Refused(why))),
                     _ => {}
                 }
             }
-            if self.buffer.len() > ANSWER_BYTES_MAX {
+            if self.rest.len() > ANSWER_BYTES_MAX {
                 return Err(OwnError::Protocol("the answer is too long".to_owned()));
             }
-            if self.stream.read_buf(&mut self.buffer).await? == 0 {
+            if self.stream.read_buf(&mut self.rest).await? == 0 {
                 return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
             }
         }
+    }
+}
+
+/// Notes what the server reports of a setting.
+fn report(parameters: &mut Vec<(String, String)>, name: &str, value: &str) {
+    let several = parameters.len();
+    match parameters.iter_mut().find(|(known, _)| known == name) {
+        Some((_, known)) => value.clone_into(known),
+        // A server reports a dozen of them; what is new beyond the bound is left out.
+        None if several < PARAMETERS_MAX => parameters.push((name.to_owned(), value.to_owned())),
+        None => {}
     }
 }
 

@@ -1,0 +1,125 @@
+//! A session's connection to its server: to the one whose catalog is read, and to a server process that is the session's alone.
+
+use std::sync::OnceLock;
+
+use querygate_record::{Event, Facts, Origin, Outcome, Principal, SessionId};
+use tokio::time::timeout;
+
+use crate::{
+    end::log_away,
+    log::{LogAway, LoopLog, Need, now_ns},
+    postgres::{
+        own::OwnError,
+        upstream::{ConnectError, Connected},
+    },
+    world::DatabaseState,
+};
+
+/// What a pooler may hold of its other clients: settings, temporary tables, prepared statements.
+const DISCARD: &str = "DISCARD ALL";
+
+/// Why a session has no connection.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreached {
+    /// The gateway's own questions can't be logged, so they are not asked.
+    #[error(transparent)]
+    Log(#[from] LogAway),
+    /// A question of the gateway's own has no answer, or there is no connection.
+    #[error(transparent)]
+    Own(#[from] OwnError),
+    /// A pooler hands its server process to others too.
+    #[error(
+        "a pooler in transaction mode stands before the database server: the session would share its server process"
+    )]
+    Shared,
+    /// An answer took too long.
+    #[error("the database server, or a pooler before it, did not answer the gateway's own question in time")]
+    Slow,
+}
+
+impl Unreached {
+    /// SQLSTATE and words for a client.
+    pub fn for_client(&self) -> (&'static str, String) {
+        match self {
+            Unreached::Log(away) => log_away(away).farewell.unwrap_or_default(),
+            Unreached::Own(OwnError::Connect(error)) => error.for_client(),
+            Unreached::Own(_) => ("08006", "the database server did not answer the gateway's own question".to_owned()),
+            Unreached::Shared => ("0A000", POOLED.to_owned()),
+            Unreached::Slow => ("08006", "the database server did not answer in time".to_owned()),
+        }
+    }
+}
+
+/// What a client is told where sessions are shared.
+pub const POOLED: &str =
+    "a pooler in transaction mode stands before the database server, and the gateway needs sessions of its own";
+
+/// One session on its way to its server.
+pub struct Way<'a> {
+    /// Where the gateway's own questions are logged.
+    pub log: &'a LoopLog,
+    /// Whose they are.
+    pub session: SessionId,
+    /// The database.
+    pub database: &'a DatabaseState,
+    /// Whose login it is.
+    pub principal: &'a Principal,
+    /// Start-up parameters besides user and database.
+    pub parameters: &'a [(String, String)],
+}
+
+impl Way<'_> {
+    /// A connection to the server that is settled, which nobody else's statements reach.
+    ///
+    /// A server's process answers by itself; then that is all. Somebody who stands between may be a pooler, which is asked again and again, over this
+    /// connection and a second one, whether it keeps server processes apart. If it does, what its other clients left is discarded.
+    pub async fn go(&self) -> Result<Connected, Unreached> {
+        let mut connected = self.connect().await.map_err(OwnError::from)?;
+        if self.logged("ask for the number of the server's process", connected.is_direct()).await? {
+            return Ok(connected);
+        }
+        let shared = async {
+            let login = self.database.settings.login_for(self.principal);
+            let mut second = self.database.upstream.connect(login, self.parameters).await?;
+            connected.shares_with(&mut second).await
+        };
+        if self.logged("compare two connections to find a pooler", shared).await? {
+            return Err(Unreached::Shared);
+        }
+        self.logged("discard what a pooler's other clients left", connected.tell(DISCARD)).await?;
+        Ok(connected)
+    }
+
+    /// A connection, after one more look at which server it is where that may help.
+    async fn connect(&self) -> Result<Connected, ConnectError> {
+        let (database, parameters) = (self.database, self.parameters);
+        let login = database.settings.login_for(self.principal);
+        match database.upstream.connect(login, parameters).await {
+            Err(error) if error.may_have_moved() && database.look().await => {
+                tracing::debug!(database = %database.settings.name, %error, "one more attempt");
+                database.upstream.connect(login, parameters).await
+            }
+            result => result,
+        }
+    }
+
+    /// Does something that reaches the server, between its two entries.
+    async fn logged<T>(&self, what: &str, work: impl Future<Output = Result<T, OwnError>>) -> Result<T, Unreached> {
+        let begun = now_ns();
+        let facts = Facts { text: what.to_owned(), rule: "gateway".to_owned(), ..Facts::default() };
+        let facts = self.log.facts(&facts, &OnceLock::new(), begun);
+        let mut need = Need::default();
+        need.add(self.push(Event::Begin { facts, values: Vec::new() }, begun), false);
+        self.log.commit(need).await?;
+        let result = timeout(self.database.settings.connect_timeout, work).await;
+        let ended = now_ns();
+        let status = if matches!(result, Ok(Ok(_))) { "ok" } else { "error" };
+        let duration_ns = u64::try_from(ended.saturating_sub(begun)).unwrap_or(0);
+        self.push(Event::End(Box::new(Outcome { status: status.into(), duration_ns, ..Outcome::default() })), ended);
+        Ok(result.map_err(|_| Unreached::Slow)??)
+    }
+
+    fn push(&self, event: Event, time_ns: i64) -> u64 {
+        self.log.push(Some(self.session), 0, Origin::Gateway, event, time_ns)
+    }
+}
