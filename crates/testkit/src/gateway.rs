@@ -59,15 +59,27 @@ impl Setup {
     }
 
     /// A MySQL or MariaDB database behind the gateway, logged in to as the server's administrator. The gateway then listens for such clients.
-    pub fn mysql_database(mut self, name: &str, server: &mysql::Server, database: &str) -> Self {
+    pub fn mysql_database(self, name: &str, server: &mysql::Server, database: &str) -> Self {
+        self.mysql_database_as(name, server, database, ADMIN, ADMIN_PASSWORD)
+    }
+
+    /// The same, logged in to as `user`.
+    pub fn mysql_database_as(
+        mut self,
+        name: &str,
+        server: &mysql::Server,
+        database: &str,
+        user: &str,
+        password: &str,
+    ) -> Self {
         let variable = format!("TEST_PASSWORD_{}", self.environment.len());
         self.tables.push_str(&format!(
             "\n[[database]]\nname = \"{name}\"\nengine = \"{}\"\naddress = \"127.0.0.1:{}\"\ndatabase = \"{database}\"\n\
-             user = \"{ADMIN}\"\npassword = {{ env = \"{variable}\" }}\ntls = \"require\"\n",
+             user = \"{user}\"\npassword = {{ env = \"{variable}\" }}\ntls = \"require\"\n",
             server.flavor().name(),
             server.port(),
         ));
-        self.environment.push((variable, ADMIN_PASSWORD.to_owned()));
+        self.environment.push((variable, password.to_owned()));
         self.speaks_mysql = true;
         self
     }

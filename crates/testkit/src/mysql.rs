@@ -114,7 +114,7 @@ impl Login {
 pub struct Server {
     /// Declared first, so that the server ends before its folder goes.
     line: Option<Lifeline>,
-    _folder: TempDir,
+    folder: TempDir,
     flavor: Flavor,
     port: u16,
 }
@@ -122,6 +122,11 @@ pub struct Server {
 impl Server {
     /// Makes the data folder and starts the server.
     pub fn start(flavor: Flavor) -> Result<Self, Error> {
+        Self::start_with(flavor, &[])
+    }
+
+    /// The same with options of its command line; the last one of a kind counts.
+    pub fn start_with(flavor: Flavor, options: &[&str]) -> Result<Self, Error> {
         let folder = lifeline::folder(flavor.name())?;
         let root = flavor.root()?;
         let owner = Owner::of(folder.path())?;
@@ -137,10 +142,10 @@ impl Server {
         loop {
             tries += 1;
             let port = lifeline::free_port()?;
-            match start_on(port, flavor, &root, folder.path(), owner) {
+            match start_on(port, flavor, &root, folder.path(), owner, options) {
                 Err(Error::Failed { output, .. }) if output.contains("in use") && tries < START_TRIES => {}
                 Err(other) => return Err(other),
-                Ok(line) => return Ok(Self { line: Some(line), _folder: folder, flavor, port }),
+                Ok(line) => return Ok(Self { line: Some(line), folder, flavor, port }),
             }
         }
     }
@@ -153,6 +158,11 @@ impl Server {
     /// The TCP port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Its folder, where it may write files (`secure_file_priv`).
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// The administrator's way to a database.
@@ -214,7 +224,14 @@ fn initialise(flavor: Flavor, root: &Path, folder: &Path, owner: Owner) -> Resul
         .map(drop)
 }
 
-fn start_on(port: u16, flavor: Flavor, root: &Path, folder: &Path, owner: Owner) -> Result<Lifeline, Error> {
+fn start_on(
+    port: u16,
+    flavor: Flavor,
+    root: &Path,
+    folder: &Path,
+    owner: Owner,
+    options: &[&str],
+) -> Result<Lifeline, Error> {
     let mut command = server(flavor, root, folder, owner);
     command.arg(format!("--port={port}")).arg("--bind-address=127.0.0.1");
     command.arg(format!("--socket={}", folder.join("socket").display()));
@@ -227,12 +244,17 @@ fn start_on(port: u16, flavor: Flavor, root: &Path, folder: &Path, owner: Owner)
         "--local-infile=ON",
     ]);
     match flavor {
-        Flavor::Mysql => command.args(["--mysqlx=OFF", "--disable-log-bin", "--log-error-verbosity=3"]),
+        Flavor::Mysql => {
+            let logs = options.iter().any(|option| option.starts_with("--log-bin"));
+            command.args((!logs).then_some("--disable-log-bin"));
+            command.args(["--mysqlx=OFF", "--log-error-verbosity=3"])
+        }
         Flavor::Mariadb => {
             let (certificate, key) = certificate(folder, owner)?;
             command.arg(format!("--ssl-cert={}", certificate.display())).arg(format!("--ssl-key={}", key.display()))
         }
     };
+    command.args(options);
     let mut line = Lifeline::spawn(&mut command, &folder.join("log"), Signal::Kill)?;
     line.wait_until("the start of the server", START_LIMIT, START_LOOK, |log| {
         log.contains("ready for connections") && log.contains(&format!("port: {port}"))

@@ -8,8 +8,12 @@ use querygate_mysql::{
     packet,
 };
 use querygate_session::{Action, ClientMessage, ClientReply, Judge, Report, ServerMessage, Step, Target};
+use querygate_sql::mysql::is_empty;
 
-use super::wire::{Mysql, Owed, Stage};
+use super::{
+    errors,
+    wire::{Awaits, Mysql, Owed, Stage},
+};
 use crate::{
     driver::{Driver, End, Wire},
     duplex::OUT_BYTES_MAX,
@@ -148,6 +152,7 @@ impl Driver<Mysql> {
 
     fn query(&mut self, text: &[u8], payload: &[u8]) -> bool {
         let step = match self.readable(text) {
+            Ok(text) if is_empty(text) => return self.nothing(payload),
             Ok(text) => self.offer(ClientMessage::Query { text }),
             Err(Some(limit)) => self.offer(ClientMessage::TooLong { limit, query: true }),
             Err(None) => return self.not_utf8(),
@@ -181,6 +186,7 @@ impl Driver<Mysql> {
 
     fn prepare(&mut self, text: &[u8], payload: &[u8]) -> bool {
         let step = match self.readable(text) {
+            Ok(text) if is_empty(text) => return self.answer(errors::empty()),
             Ok(text) => {
                 let name = self.wire.statements.next_name();
                 self.offer(ClientMessage::Parse { name: &name, text })
@@ -252,6 +258,15 @@ impl Driver<Mysql> {
         }
         <Mysql as Wire>::forward(self, payload, None);
         true
+    }
+
+    /// A text without a statement: the server says whether that is an error.
+    fn nothing(&mut self, payload: &[u8]) -> bool {
+        let taken = self.pass(payload);
+        if taken {
+            self.wire.awaits = Awaits::One;
+        }
+        taken
     }
 
     fn unsupported(&mut self, what: &'static str) -> bool {

@@ -16,6 +16,14 @@ pub fn coded(code: &str, message: &str) -> Failure {
     Failure { code: number, sqlstate: sqlstate.to_owned(), message: message.to_owned() }
 }
 
+/// A text without a statement: Postgres answers it as a success, so no SQLSTATE of the gateway's own stands for it.
+const EMPTY: &str = "empty";
+
+/// The answer to a text without a statement.
+pub fn empty() -> Report {
+    Report { code: EMPTY, message: "Query was empty".to_owned(), ..Report::default() }
+}
+
 /// MySQL's number and SQLSTATE (MySQL Server Error Message Reference).
 fn number(code: &str) -> (u16, &'static str) {
     match code {
@@ -27,6 +35,7 @@ fn number(code: &str) -> (u16, &'static str) {
         "28000" => (1045, "28000"),
         "3D000" => (1049, "42000"),
         "40001" => (1213, "40001"),
+        EMPTY => (1065, "42000"),
         "42501" => (1227, "42000"),
         "42702" => (1052, "23000"),
         "42703" => (1054, "42S22"),

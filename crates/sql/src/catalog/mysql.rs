@@ -15,7 +15,7 @@ pub const MYSQL_SNAPSHOT: &[&str] = &[
      FROM information_schema.TABLES t JOIN information_schema.COLUMNS c ON c.TABLE_SCHEMA = t.TABLE_SCHEMA AND c.TABLE_NAME = t.TABLE_NAME \
      WHERE t.TABLE_SCHEMA = DATABASE() ORDER BY t.TABLE_NAME, c.ORDINAL_POSITION",
     "SELECT TABLE_NAME, VIEW_DEFINITION FROM information_schema.VIEWS WHERE TABLE_SCHEMA = DATABASE() ORDER BY TABLE_NAME",
-    "SELECT TABLE_NAME, INDEX_NAME, COLUMN_NAME, NON_UNIQUE, SUB_PART FROM information_schema.STATISTICS \
+    "SELECT TABLE_NAME, INDEX_NAME, COLUMN_NAME, NON_UNIQUE, SUB_PART, INDEX_TYPE FROM information_schema.STATISTICS \
      WHERE TABLE_SCHEMA = DATABASE() ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX",
     "SELECT k.TABLE_NAME, k.CONSTRAINT_NAME, k.COLUMN_NAME, k.REFERENCED_TABLE_NAME, k.REFERENCED_COLUMN_NAME, r.DELETE_RULE, r.UPDATE_RULE \
      FROM information_schema.KEY_COLUMN_USAGE k JOIN information_schema.REFERENTIAL_CONSTRAINTS r \
@@ -240,6 +240,8 @@ impl Catalog {
         let Some(name) = text(row, 1) else { return };
         let (unique, partial) = (text(row, 3) == Some("0"), text(row, 4).is_some());
         let column = text(row, 2);
+        // Such an index serves its own operators alone.
+        let sorts = !matches!(text(row, 5), Some("FULLTEXT" | "SPATIAL"));
         let Some(relation) = self.named_mut(text(row, 0)) else { return };
         let key = column.and_then(|c| relation.column(c)).map_or(0, |c| c.id.attribute);
         if relation.indexes.last().is_none_or(|index| &*index.name != name) {
@@ -250,7 +252,7 @@ impl Catalog {
                 unique,
                 primary: name == "PRIMARY",
                 exclusion: false,
-                valid: true,
+                valid: sorts,
                 immediate: true,
                 partial: false,
                 expressions: false,

@@ -2,7 +2,10 @@
 
 use querygate_record::{Effect, TransactionChange};
 
-use super::reading::{Outcome, Reading, other_database, unsupported};
+use super::{
+    created,
+    reading::{Outcome, Reading, other_database, unsupported},
+};
 use crate::{
     postgres::lexer::{Kind, Token},
     statement::Refusal,
@@ -66,7 +69,9 @@ impl Reading<'_> {
             "rename" if word(1) == "user" => self.privilege("RENAME USER"),
             "rename" => self.renamed(tokens),
             "grant" | "revoke" => self.privilege("GRANT"),
-            "analyze" | "optimize" | "check" | "repair" | "checksum" => {
+            "analyze" | "optimize" | "check" | "repair" | "checksum"
+                if matches!(word(1), "table" | "tables" | "local" | "no_write_to_binlog") =>
+            {
                 self.whole(tokens, 1, Effect::Maintain, "MAINTENANCE")
             }
             "lock" | "unlock" => self.plain(Effect::Maintain, "LOCK TABLES"),
@@ -114,8 +119,9 @@ impl Reading<'_> {
             }
             "temporary" => self.temporary_table(tokens),
             "table" => {
-                if tokens.iter().any(|t| t.is_word("select")) {
-                    return Err(unsupported("CREATE TABLE ... SELECT", "create the table, then insert"));
+                created::takes_no_query(tokens)?;
+                if created::is_over_others(tokens) {
+                    self.opaque("a table over other tables", "");
                 }
                 if has("replace") {
                     self.about(tokens, 1, Effect::Drop, "CREATE TABLE")?;
@@ -129,14 +135,12 @@ impl Reading<'_> {
     }
 
     fn temporary_table(&mut self, tokens: &[Token<'_>]) -> Result<Outcome, Refusal> {
-        if tokens.iter().any(|t| t.is_word("select")) {
-            return Err(unsupported("CREATE TABLE ... SELECT", "create the table, then insert"));
-        }
-        let names = names(tokens, 1);
-        let [(None, name)] = names.as_slice() else {
-            return Err(unsupported("this form of CREATE TEMPORARY TABLE", "name one table, without its database"));
+        created::takes_no_query(tokens)?;
+        let Some(name) = created::temporary(tokens) else {
+            let hint = "name one table, without its database, its columns, and an engine such as InnoDB";
+            return Err(unsupported("this form of CREATE TEMPORARY TABLE", hint));
         };
-        self.temporary.push(name.clone());
+        self.temporary.push(name.to_owned());
         self.session("CREATE TEMPORARY TABLE")
     }
 
@@ -189,8 +193,9 @@ impl Reading<'_> {
         tag: &'static str,
     ) -> Result<Outcome, Refusal> {
         for (_, name) in names(tokens, from) {
-            if let Ok(relation) = self.relation_named(None, &name) {
-                self.used_whole(relation, tag);
+            match self.relation_named(None, &name) {
+                Ok(relation) => self.used_whole(relation, tag),
+                Err(_) => self.opaque(format!("table {name}, which is not known"), ""),
             }
         }
         self.about(tokens, from, effect, tag)

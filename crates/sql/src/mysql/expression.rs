@@ -79,7 +79,10 @@ impl Reading<'_> {
                     _ => Err(unsupported("this form of IN", "use IN (values) or IN (query)")),
                 }
             }
-            Expr::Exists { subquery, .. } => self.query(subquery, Some(scope)).map(drop),
+            Expr::Exists { subquery, .. } => {
+                self.any_order = true;
+                self.query(subquery, Some(scope)).map(drop)
+            }
             Expr::Subquery(query) => self.subquery(query, scope, construct),
             Expr::Function(function) => self.function_call(function, scope),
             Expr::MatchAgainst { columns, match_value, .. } => {
@@ -111,6 +114,7 @@ impl Reading<'_> {
 
     /// A query inside an expression: what it shows flows into the expression.
     fn subquery(&mut self, query: &Query, scope: &Scope<'_>, construct: &Arc<str>) -> Result<(), Refusal> {
+        self.any_order = true;
         for column in self.query(query, Some(scope))? {
             self.used_origin(&column.origin, construct);
         }

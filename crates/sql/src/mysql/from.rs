@@ -209,9 +209,9 @@ impl Reading<'_> {
         }
         let alias = alias.map_or_else(|| last.value.clone(), |a| a.name.value.clone());
         if let [only] = names[..]
-            && let Some((_, columns)) = self.ctes.iter().rev().find(|(cte, _)| same(cte, &only.value))
+            && let Some(columns) = self.cte(&only.value)?
         {
-            return Ok(Source { alias, columns: columns.clone(), open: false });
+            return Ok(Source { alias, columns, open: false });
         }
         if let [database, table] = names[..]
             && SYSTEM.contains(&database.value.to_lowercase().as_str())
@@ -219,7 +219,7 @@ impl Reading<'_> {
             return self.system(&database.value, &table.value, alias);
         }
         if let [only] = names[..]
-            && self.settings.temporary.iter().any(|t| same(t, &only.value))
+            && self.is_temporary_name(&only.value)?
         {
             // What a temporary table holds was read under the same masks, or is a constant.
             return Ok(Source { alias, columns: Vec::new(), open: true });

@@ -27,6 +27,11 @@ pub struct Lexer<'a> {
     after_name: bool,
 }
 
+/// Whether a text holds nothing but blanks and comments, which the servers answer with an error.
+pub fn is_empty(text: &str) -> bool {
+    matches!(Lexer::new(text).next_token(), Ok(None))
+}
+
 impl<'a> Lexer<'a> {
     /// Starts at the beginning of a text.
     pub fn new(text: &'a str) -> Lexer<'a> {

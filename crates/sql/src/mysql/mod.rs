@@ -4,11 +4,13 @@
 //! the two servers or their versions read in two ways is refused; every column that is named anywhere but as a plain result column counts
 //! as used.
 
+mod created;
 mod define;
 mod expression;
 mod from;
 mod functions;
 mod lexer;
+mod order;
 mod parser;
 mod query;
 mod reading;
@@ -20,6 +22,6 @@ mod statement;
 mod tests;
 mod write;
 
-pub use lexer::Lexer;
+pub use lexer::{Lexer, is_empty};
 pub use set::{PINNED_MODES, reads_alike};
 pub use statement::analyse;

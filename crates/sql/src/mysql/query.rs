@@ -41,10 +41,12 @@ impl Reading<'_> {
         {
             return Err(unsupported("a clause that the server does not know", "leave it out"));
         }
+        let any_order = std::mem::take(&mut self.any_order) && limit_clause.is_none();
         let known = self.ctes.len();
         if let Some(with) = with {
             self.with(with, outer)?;
         }
+        self.any_order = any_order;
         let result = self.body(body, outer, order_by.as_ref());
         self.ctes.truncate(known);
         let columns = result?;
@@ -60,12 +62,14 @@ impl Reading<'_> {
         let parts = guard::read_with(super::Lexer::new(text), text, &Limits::default())?;
         let [part] = parts.as_slice() else { return Err(unsupported("this view", "read its tables")) };
         let query = parser::whole(&part.tokens, |parser| parser.parse_query())?;
-        let ctes = std::mem::take(&mut self.ctes);
+        let (ctes, levels) = (std::mem::take(&mut self.ctes), std::mem::take(&mut self.levels));
         let (names, relations) = (self.names_read, self.relations_read);
         self.view_depth += 1;
+        // The order of a view's rows is not the query's that reads it.
+        self.any_order = true;
         let columns = self.query(&query, None);
         self.view_depth -= 1;
-        self.ctes = ctes;
+        (self.ctes, self.levels) = (ctes, levels);
         (self.names_read, self.relations_read) = (names, relations);
         columns
     }
@@ -129,8 +133,12 @@ impl Reading<'_> {
                 Ok(columns)
             }
             SetExpr::SetOperation { left, op, set_quantifier, right } => {
-                let (left, right) = (self.body(left, outer, None)?, self.body(right, outer, None)?);
                 let all = *op == SetOperator::Union && *set_quantifier == SetQuantifier::All;
+                let any_order = std::mem::take(&mut self.any_order);
+                self.any_order = any_order;
+                let left = self.body(left, outer, None)?;
+                self.any_order = any_order;
+                let right = self.body(right, outer, None)?;
                 let columns = self.united(left, right, all)?;
                 self.order_of(&columns, outer, order_by)?;
                 Ok(columns)
@@ -175,6 +183,8 @@ impl Reading<'_> {
         order_by: Option<&OrderBy>,
     ) -> Result<Vec<Column>, Refusal> {
         check_plain(select)?;
+        let any_order = std::mem::take(&mut self.any_order);
+        self.levels.push(Vec::new());
         let mut scope = Scope::within(outer);
         self.from(&select.from, &mut scope)?;
         let mut columns = Vec::new();
@@ -197,6 +207,8 @@ impl Reading<'_> {
             let construct = "DISTINCT".into();
             columns.iter().for_each(|c| self.used_origin(&c.origin, &construct));
         }
+        let own = self.levels.pop().unwrap_or_default();
+        self.order_of_rows(select, order_by, &own, any_order);
         Ok(columns)
     }
 

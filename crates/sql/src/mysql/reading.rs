@@ -6,7 +6,7 @@ use foldhash::HashSet;
 use querygate_record::{Barrier, Effect, Named, TransactionChange};
 use sqlparser::ast::{Ident, ObjectName};
 
-use super::scope::Column;
+use super::scope::{Column, same};
 use crate::{
     catalog::{Catalog, Relation},
     session::Settings,
@@ -38,6 +38,10 @@ pub struct Reading<'c> {
     /// Names in expressions and relations that were read: a check on the reading itself.
     pub names_read: usize,
     pub relations_read: usize,
+    /// What each query around the current place reads itself, the innermost last.
+    pub levels: Vec<Vec<ColumnId>>,
+    /// The next query's rows may come in any order: only whether there are some counts.
+    pub any_order: bool,
     seen: HashSet<(ColumnId, Arc<str>)>,
 }
 
@@ -82,6 +86,8 @@ impl<'c> Reading<'c> {
             view_depth: 0,
             names_read: 0,
             relations_read: 0,
+            levels: Vec::new(),
+            any_order: false,
             seen: HashSet::default(),
         }
     }
@@ -115,6 +121,9 @@ impl<'c> Reading<'c> {
     }
 
     pub fn read(&mut self, column: ColumnId) {
+        if let Some(level) = self.levels.last_mut() {
+            level.push(column);
+        }
         if !self.reads.contains(&column) {
             self.reads.push(column);
         }
@@ -169,6 +178,32 @@ impl<'c> Reading<'c> {
             position: None,
             hint: "check the name; its case counts on most servers".into(),
         })
+    }
+
+    /// Whether a name means a temporary table of this session. Where a table has the name, too, which one it means depends on what was dropped.
+    pub fn is_temporary_name(&self, name: &str) -> Result<bool, Refusal> {
+        let mut alike = self.settings.temporary.iter().filter(|t| same(t, name)).peekable();
+        if alike.peek().is_none() {
+            return Ok(false);
+        }
+        let folds = self.catalog.folds_names();
+        let namesake = self.catalog.relations().any(|r| *r.name == *name || (folds && same(&r.name, name)));
+        if namesake {
+            let hint = "give the temporary table another name, in a new session";
+            return Err(unsupported("a name that a table and a temporary table have", hint));
+        }
+        Ok(folds || alike.any(|t| t == name))
+    }
+
+    /// The columns of the CTE that a name means; none: it means no CTE. The servers differ in whether a CTE's name has a case.
+    pub fn cte(&self, name: &str) -> Result<Option<Vec<Column>>, Refusal> {
+        match self.ctes.iter().rev().find(|(cte, _)| same(cte, name)) {
+            None => Ok(None),
+            Some((cte, columns)) if cte == name => Ok(Some(columns.clone())),
+            Some(_) => {
+                Err(unsupported("a name that differs from a query's in WITH by its case alone", "write both alike"))
+            }
+        }
     }
 
     pub fn is_own(&self, database: &str) -> bool {

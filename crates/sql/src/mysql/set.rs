@@ -34,14 +34,13 @@ pub fn reads_alike(sql_mode: &str) -> bool {
 }
 
 /// Character sets in which a text is UTF-8.
-const UTF8: &[&str] = &["utf8mb4", "utf8mb3", "utf8", "default"];
+const UTF8: &[&str] = &["utf8mb4", "utf8mb3", "utf8"];
 
 /// Variables that a session may set for itself, to any constant.
 const LISTED: &[&str] = &[
     "auto_increment_increment",
     "auto_increment_offset",
     "autocommit",
-    "collation_connection",
     "completion_type",
     "cte_max_recursion_depth",
     "default_storage_engine",
@@ -162,12 +161,18 @@ impl Reading<'_> {
 
     fn variable_set(&mut self, name: &str, value: &str) -> Result<(), Refusal> {
         match name {
-            "sql_mode" if reads_alike(value) && value.parse::<u64>().is_err() => Ok(()),
+            // The server's own mode is not known here.
+            "sql_mode"
+                if reads_alike(value) && !value.eq_ignore_ascii_case("default") && value.parse::<u64>().is_err() =>
+            {
+                Ok(())
+            }
             "sql_mode" => {
                 let hint = format!("leave out {}", PINNED_MODES.join(", "));
                 Err(unsupported("a sql_mode that changes how texts are read", &hint))
             }
             "character_set_client" | "character_set_connection" | "character_set_results" => charset_is_utf8(value),
+            "collation_connection" => charset_is_utf8(value.split('_').next().unwrap_or_default()),
             "time_zone" => {
                 // Instants are written in it: what is masked by year or month would shift with it.
                 self.opaque("SET time_zone", "");

@@ -324,6 +324,21 @@ fn what_is_not_understood_is_refused() {
         "SHOW TABLES WHERE (SELECT 1)",
         "SHOW COLUMNS FROM user FROM mysql",
         "CREATE TABLE x AS SELECT ssn FROM customers",
+        "CREATE TABLE x TABLE customers",
+        "CREATE TABLE x (a INT) AS (TABLE customers)",
+        "CREATE TEMPORARY TABLE x TABLE customers",
+        "CREATE TEMPORARY TABLE x (TABLE customers)",
+        "CREATE TEMPORARY TABLE x (a INT) IGNORE WITH c AS (TABLE customers) TABLE c",
+        "CREATE TEMPORARY TABLE x (a INT) VALUES ROW(1)",
+        "CREATE TEMPORARY TABLE x (a INT) ENGINE=MERGE UNION=(customers)",
+        "CREATE TEMPORARY TABLE x (a INT) ENGINE=FEDERATED CONNECTION='mysql://h/d/t'",
+        "CREATE TEMPORARY TABLE other.x (a INT)",
+        "WITH Customers AS (SELECT 1 AS ssn) SELECT ssn FROM customers",
+        "ANALYZE SELECT * FROM customers",
+        "ANALYZE FORMAT=JSON SELECT * FROM customers",
+        "SET sql_mode = DEFAULT",
+        "SET NAMES DEFAULT",
+        "SET collation_connection = gbk_chinese_ci",
         "EXPLAIN ANALYZE SELECT * FROM customers",
         "INSERT INTO contacts VALUES (1, 'a')",
         "SELECT * FROM information_schema.columns, customers",
@@ -350,7 +365,66 @@ fn a_temporary_table_is_the_session_s_own() {
     assert!(found.iter().all(|s| s.unanalysed.is_none()), "{found:?}");
     assert_eq!(found[0].temporary, ["tmp"]);
     let copied = all("CREATE TEMPORARY TABLE tmp (a INT); INSERT INTO tmp SELECT ssn FROM customers");
-    assert_eq!(copied[1].uses.len(), 1);
+    assert!(copied[1].uses.iter().any(|u| &*u.construct == "INSERT ... SELECT"));
+}
+
+#[test]
+fn a_name_that_a_table_and_a_temporary_table_have_means_neither() {
+    for text in [
+        "CREATE TEMPORARY TABLE pad (a INT); DROP TEMPORARY TABLE pad; DELETE FROM pad",
+        "CREATE TEMPORARY TABLE pad (a INT); SELECT a FROM pad",
+        "CREATE TEMPORARY TABLE pad (a INT); INSERT INTO shop.pad VALUES (1)",
+        "CREATE TEMPORARY TABLE Pad (a INT); DELETE FROM pad",
+    ] {
+        let found = all(text);
+        assert_eq!(found.last().unwrap().unanalysed.as_ref().unwrap().kind, RefusalKind::Unsupported, "{text}");
+    }
+}
+
+#[test]
+fn temporary_tables_are_made_of_columns_and_plain_options() {
+    for text in [
+        "CREATE TEMPORARY TABLE t (a INT, b VARCHAR(10) AS (CONCAT(a, 'x')), KEY (a)) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COMMENT='x'",
+        "CREATE TEMPORARY TABLE IF NOT EXISTS `t` LIKE customers",
+        "CREATE TEMPORARY TABLE t (LIKE customers)",
+        "CREATE TEMPORARY TABLE t (a INT) ENGINE MEMORY, DEFAULT CHARACTER SET = utf8mb4 COLLATE utf8mb4_bin",
+    ] {
+        assert_eq!(one(text).temporary, ["t"], "{text}");
+    }
+}
+
+fn ordered_by_index(text: &str) -> bool {
+    one(text).uses.iter().any(|u| u.construct.contains("order of an index"))
+}
+
+#[test]
+fn an_index_that_gives_rows_their_order_is_used() {
+    for text in [
+        "SELECT id FROM customers LIMIT 3",
+        "SELECT id FROM customers ORDER BY NULL LIMIT 3",
+        "SELECT id FROM customers WHERE id IN (1, 2)",
+        "SELECT txt FROM pad JOIN (SELECT id FROM customers LIMIT 1) d ON d.id = pad.id",
+        "SELECT o.id FROM orders o WHERE o.customer_id IN (SELECT id FROM customers LIMIT 3)",
+        "SELECT segment FROM customers USE INDEX (ssn)",
+        "SELECT o.total FROM orders o JOIN customers c FORCE INDEX (SS) ON c.id = o.customer_id",
+        "SELECT GROUP_CONCAT(id) FROM customers",
+        "SELECT id FROM customers UNION ALL SELECT id FROM pad",
+    ] {
+        assert!(ordered_by_index(text), "{text}");
+    }
+    for text in [
+        "SELECT id FROM customers ORDER BY id LIMIT 3",
+        "SELECT id, segment FROM customers LIMIT 3",
+        "SELECT COUNT(*), MAX(id) AS newest FROM customers",
+        "SELECT 1 FROM customers",
+        "SELECT id, ssn FROM customers WHERE id = 1",
+        "SELECT total FROM orders WHERE customer_id IN (SELECT id FROM customers)",
+        "SELECT total FROM orders o WHERE EXISTS (SELECT id FROM customers c WHERE c.id = o.customer_id)",
+        "SELECT id, mail FROM contacts",
+        "SELECT segment FROM customers IGNORE INDEX (ssn)",
+    ] {
+        assert!(!ordered_by_index(text), "{text}");
+    }
 }
 
 #[test]

@@ -204,7 +204,7 @@ impl<'c> Reading<'c> {
 
     pub fn is_temporary(&self, name: &ObjectName) -> Result<bool, Refusal> {
         let names = parts(name)?;
-        Ok(names.last().is_some_and(|last| self.settings.temporary.iter().any(|t| same(t, &last.value))))
+        names.last().map_or(Ok(false), |last| self.is_temporary_name(&last.value))
     }
 
     fn write(&mut self, columns: impl IntoIterator<Item = ColumnId>, constant: bool) {
@@ -360,30 +360,39 @@ fn is_constant(expr: &Expr) -> bool {
 /// Whether a condition compares every column of a unique key, or of a foreign key, with constants or parameters.
 fn is_bounded(relation: &Relation, condition: Option<&Expr>) -> bool {
     let Some(condition) = condition else { return false };
-    let mut fixed = Vec::new();
-    fixed_columns(relation, condition, &mut fixed);
+    let fixed = fixed_columns(relation, condition, true);
     let has_all = |columns: &[i16]| !columns.is_empty() && columns.iter().all(|c| fixed.contains(c));
     let unique = relation.indexes.iter().any(|i| i.unique && !i.partial && !i.expressions && has_all(&i.keys));
     let foreign = relation.constraints.iter().any(|c| c.kind == ConstraintKind::Foreign && has_all(&c.columns));
     unique || foreign
 }
 
-fn fixed_columns(relation: &Relation, condition: &Expr, fixed: &mut Vec<i16>) {
+/// Whether a condition compares every column of the primary key with one constant or parameter.
+pub fn is_one_row(relation: &Relation, condition: Option<&Expr>) -> bool {
+    let fixed = condition.map_or_else(Vec::new, |condition| fixed_columns(relation, condition, false));
+    let primary = relation.indexes.iter().find(|i| i.primary && !i.keys.is_empty());
+    primary.is_some_and(|i| i.keys.iter().all(|key| fixed.contains(key)))
+}
+
+/// The columns that every row that meets a condition has in common, with `lists` also those of which it lists the values.
+fn fixed_columns(relation: &Relation, condition: &Expr, lists: bool) -> Vec<i16> {
     match condition {
-        Expr::Nested(inner) => fixed_columns(relation, inner, fixed),
+        Expr::Nested(inner) => fixed_columns(relation, inner, lists),
         // XOR binds weaker than AND for the servers, and stronger for the parser.
         Expr::BinaryOp { left, op: BinaryOperator::And, right } if !has_xor(left) && !has_xor(right) => {
-            fixed_columns(relation, left, fixed);
-            fixed_columns(relation, right, fixed);
+            let mut fixed = fixed_columns(relation, left, lists);
+            fixed.extend(fixed_columns(relation, right, lists));
+            fixed
         }
         Expr::BinaryOp { left, op: BinaryOperator::Eq, right } => {
             let compared = [(left, right), (right, left)];
-            fixed.extend(compared.into_iter().find_map(|(c, v)| fixed_by(relation, c, std::slice::from_ref(&**v))));
+            let fixed = compared.into_iter().find_map(|(c, v)| fixed_by(relation, c, std::slice::from_ref(&**v)));
+            fixed.into_iter().collect()
         }
-        Expr::In { expr, target: InTarget::List(items), negated: false, global: false } => {
-            fixed.extend(fixed_by(relation, expr, items));
+        Expr::In { expr, target: InTarget::List(items), negated: false, global: false } if lists => {
+            fixed_by(relation, expr, items).into_iter().collect()
         }
-        _ => {}
+        _ => Vec::new(),
     }
 }
 
