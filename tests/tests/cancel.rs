@@ -66,6 +66,19 @@ fn a_wrong_key_cancels_nothing_and_the_right_one_cancels() -> Result<(), Error> 
 }
 
 #[test]
+fn the_key_has_the_number_of_the_servers_process_by_which_a_session_knows_its_own_notifications() -> Result<(), Error> {
+    let shop = Shop::shared()?;
+    let (mut agent, key) = login(&shop)?;
+    let process = u32::from_be_bytes(*key.first_chunk().unwrap()).to_string();
+    assert_eq!(rows(&agent.query("SELECT pg_backend_pid()")?), process);
+    agent.query("LISTEN told")?;
+    let said = agent.query("NOTIFY told")?;
+    let told = said.iter().find(|frame| frame.tag == b'A').unwrap();
+    assert_eq!(told.body.get(..4), key.get(..4));
+    Ok(())
+}
+
+#[test]
 fn a_cancel_that_comes_late_does_not_hit_the_next_statement() -> Result<(), Error> {
     let shop = Shop::shared()?;
     let (mut agent, key) = login(&shop)?;

@@ -121,13 +121,20 @@ pub struct Entered {
 }
 
 impl Registry {
-    /// Enters a session under a new cancel key, as long as the client's protocol (3.`minor`) can carry.
-    pub fn enter(self: &Arc<Registry>, info: SessionInfo, mailbox: mpsc::Sender<Mail>, minor: u16) -> Entered {
+    /// Enters a session under a new cancel key, as long as the client's protocol (3.`minor`) can carry. The key has the number of the server's
+    /// `process`, by which clients know their own notifications and end sessions, unless a session with another server has it.
+    pub fn enter(
+        self: &Arc<Registry>,
+        info: SessionInfo,
+        mailbox: mpsc::Sender<Mail>,
+        minor: u16,
+        process: Option<u32>,
+    ) -> Entered {
         let long: [u8; SECRET_BYTES] = rand::random();
         let (short, _) = long.split_at(SECRET_MIN);
         let secret = if minor >= LONG_KEYS_SINCE { long.as_slice() } else { short };
         let mut open = self.open.lock();
-        let mut process = rand::random::<u32>() & 0x7fff_ffff;
+        let mut process = process.unwrap_or_default();
         while process == 0 || open.contains_key(&process) {
             process = rand::random::<u32>() & 0x7fff_ffff;
         }

@@ -11,7 +11,7 @@ use querygate_sql::{
 pub const READ: &str = "SELECT pg_catalog.current_setting('search_path'), current_user::pg_catalog.text, \
     pg_catalog.current_setting('TimeZone'), pg_catalog.current_setting('DateStyle'), pg_catalog.current_setting('IntervalStyle'), \
     pg_catalog.current_setting('bytea_output'), pg_catalog.current_setting('extra_float_digits'), \
-    pg_catalog.current_setting('standard_conforming_strings')";
+    pg_catalog.current_setting('standard_conforming_strings'), pg_catalog.current_setting('client_encoding')";
 
 /// Settings that shape how values are written, and how masks write them. Masks follow `bytea_output` too, in either value.
 const PINNED: &[(&str, &str)] = &[("datestyle", "ISO"), ("intervalstyle", "postgres")];
@@ -80,8 +80,17 @@ impl Tracked {
     /// Takes the row of [`READ`].
     pub fn read(&mut self, row: &[Option<&[u8]>]) -> bool {
         let text = |index: usize| row.get(index).copied().flatten().and_then(|b| std::str::from_utf8(b).ok());
-        let (Some(path), Some(user), Some(zone), Some(dates), Some(intervals), Some(bytea), Some(_), Some("on")) =
-            (text(0), text(1), text(2), text(3), text(4), text(5), text(6), text(7))
+        let (
+            Some(path),
+            Some(user),
+            Some(zone),
+            Some(dates),
+            Some(intervals),
+            Some(bytea),
+            Some(_),
+            Some("on"),
+            Some("UTF8"),
+        ) = (text(0), text(1), text(2), text(3), text(4), text(5), text(6), text(7), text(8))
         else {
             return false;
         };
@@ -158,8 +167,8 @@ mod tests {
         assert_eq!(Tracked::unpinned("work_mem", &["1MB".into()]), None);
     }
 
-    fn row<'a>(zone: &'a str, bytea: &'a str) -> [Option<&'a [u8]>; 8] {
-        ["public", "svc", zone, "ISO, MDY", "postgres", bytea, "1", "on"].map(|value| Some(value.as_bytes()))
+    fn row<'a>(zone: &'a str, bytea: &'a str) -> [Option<&'a [u8]>; 9] {
+        ["public", "svc", zone, "ISO, MDY", "postgres", bytea, "1", "on", "UTF8"].map(|value| Some(value.as_bytes()))
     }
 
     #[test]
@@ -175,6 +184,15 @@ mod tests {
             ("work_mem", "1MB", None),
         ] {
             assert_eq!(tracked.other_rendering(setting, &[value.to_owned()]), current, "{setting} {value}");
+        }
+    }
+
+    #[test]
+    fn texts_that_the_server_would_read_otherwise_are_not_lived_with() {
+        for (setting, value) in [(7, "off"), (8, "SJIS"), (8, "SQL_ASCII")] {
+            let mut other = row("UTC", "hex");
+            other[setting] = Some(value.as_bytes());
+            assert!(!Tracked::default().read(&other), "{value}");
         }
     }
 

@@ -71,6 +71,13 @@ impl Session {
                 }
                 self.answer_query(refuse::too_long(limit), now_ns, out)
             }
+            ClientMessage::NotText { query: true } => {
+                if !self.drained(out) {
+                    return Step::Later;
+                }
+                self.answer_query(refuse::not_text(), now_ns, out)
+            }
+            ClientMessage::NotText { query: false } => self.fail(refuse::not_text(), out),
             ClientMessage::TooLong { limit, query: false } => self.fail(refuse::too_long(limit), out),
             ClientMessage::Unsupported { what, query: true } => self.unsupported(what, now_ns, out),
             ClientMessage::Unsupported { what, query: false } => self.fail(refuse::unsupported(what), out),

@@ -69,6 +69,11 @@ pub enum ClientMessage<'a> {
         /// It came with Query (else with Parse or Bind).
         query: bool,
     },
+    /// A text that is not UTF-8, which is all that passes.
+    NotText {
+        /// It came with Query (else with Parse).
+        query: bool,
+    },
     /// A message that the gateway refuses by name.
     Unsupported {
         /// Its name.

@@ -82,6 +82,13 @@ pub(crate) fn too_long(limit: usize) -> Report {
     }
 }
 
+pub(crate) fn not_text() -> Report {
+    Report {
+        hint: "client_encoding is UTF8 through the gateway.".to_owned(),
+        ..plain("22021", "invalid byte sequence for encoding \"UTF8\"".to_owned())
+    }
+}
+
 pub(crate) fn unsupported(what: &str) -> Report {
     Report {
         hint: "Send the same as SQL.".to_owned(),

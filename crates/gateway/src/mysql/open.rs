@@ -143,7 +143,7 @@ async fn run(parts: LoopParts, mut client: LoggedIn, prepared: Prepared) {
         live: Arc::default(),
     };
     let live = info.live.clone();
-    let entered = parts.shared.registry.enter(info, post.clone(), 0);
+    let entered = parts.shared.registry.enter(info, post.clone(), 0, None);
     let statement_max = limits.statement.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
     let judge = SessionJudge::new(Subject {
         database: database.clone(),

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use bytes::Buf;
 use querygate_postgres::{
-    Format,
+    Format, Problem,
     frame::{self, Header},
     frontend::{self, Message, kind},
 };
@@ -135,6 +135,12 @@ impl Driver<Postgres> {
         let message = match frontend::decode_body(header.kind, body) {
             Ok(message) => message,
             Err(error) => {
+                // As the server does, which may go on with what follows such a text.
+                let not_utf8 = matches!(error.malformed().problem, Problem::NotUtf8 { .. });
+                if not_utf8 && matches!(header.kind, kind::QUERY | kind::PARSE) {
+                    let query = header.kind == kind::QUERY;
+                    return self.present(ClientMessage::NotText { query }, header.length);
+                }
                 let words = error.to_string();
                 return self.protocol_error(&words);
             }

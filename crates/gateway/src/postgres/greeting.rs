@@ -356,7 +356,8 @@ async fn run(parts: LoopParts, login: Login, prepared: Prepared) {
         live: Arc::default(),
     };
     let live = info.live.clone();
-    let entered = parts.shared.registry.enter(info, post.clone(), login.minor);
+    let process = connected.key.as_ref().map(|key| key.process());
+    let entered = parts.shared.registry.enter(info, post.clone(), login.minor, process);
     // Whatever changed before this session could be told is looked at now.
     if let Some((code, words)) = overtaken(&parts, &login.principal, &database, &world, &connected) {
         let event = Event::SessionClosed { reason: words.to_owned() };
