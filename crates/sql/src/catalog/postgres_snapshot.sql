@@ -20,6 +20,13 @@ WITH pinned AS MATERIALIZED (
   FROM used u
   WHERE u.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND u.refobjsubid > 0
   GROUP BY 1, 2, 3
+), computed AS (
+  -- Before Postgres 15 what a generated column is computed from depends on the column itself, and not on its expression.
+  SELECT d.oid, pg_catalog.json_agg(DISTINCT u.refobjsubid) AS columns
+  FROM pg_catalog.pg_attrdef d JOIN used u ON u.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND u.refobjid = d.adrelid AND u.refobjsubid > 0
+  WHERE (u.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND u.objid = d.oid)
+    OR (u.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND u.objid = d.adrelid AND u.objsubid = d.adnum)
+  GROUP BY 1
 )
 SELECT pg_catalog.json_build_object(
   'server_version', pg_catalog.current_setting('server_version_num')::pg_catalog.int4,
@@ -52,9 +59,7 @@ SELECT pg_catalog.json_build_object(
     WHERE a.attnum > 0 AND NOT a.attisdropped),
   'defaults', (SELECT pg_catalog.json_agg(pg_catalog.json_build_object('relation', d.adrelid::pg_catalog.int8, 'column', d.adnum,
       'functions', coalesce(k.functions, l.functions, '[]'),
-      'columns', coalesce((SELECT t.columns FROM touched t WHERE t.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND t.objid = d.oid AND t.relation = d.adrelid),
-        (SELECT pg_catalog.json_agg(u.refobjsubid) FROM used u WHERE u.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND u.objid = d.adrelid
-          AND u.objsubid = d.adnum AND u.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND u.refobjid = d.adrelid AND u.refobjsubid > 0), '[]')))
+      'columns', coalesce((SELECT m.columns FROM computed m WHERE m.oid = d.oid), '[]')))
     FROM pg_catalog.pg_attrdef d
     LEFT JOIN code k ON k.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND k.objid = d.oid
     LEFT JOIN code l ON l.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND l.objid = d.adrelid AND l.objsubid = d.adnum
