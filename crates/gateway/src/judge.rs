@@ -255,7 +255,9 @@ impl SessionJudge {
         let last = judgement.parts.len().checked_sub(1)?;
         let sets = self.setting_changed_in_transaction || judgement.is_barrier();
         for part in judgement.parts.get(..last).unwrap_or_default() {
-            let returns = sets && !matches!(part.transaction, TransactionChange::None | TransactionChange::Begin);
+            // To set a savepoint changes nothing that was set before.
+            let stays = matches!(part.transaction, TransactionChange::None | TransactionChange::Begin);
+            let returns = sets && !stays && part.tag != "SAVEPOINT";
             if part.barrier == Barrier::Unknown || returns {
                 return Some(apart(part.tag));
             }
