@@ -204,6 +204,46 @@ public final class JdbcClient {
         }
     }
 
+    static void aBatchIsCancelledAndNothingAfterIt(Properties options) throws Exception {
+        try (Connection c = agent(options); Connection d = direct(options); Connection look = direct(options)) {
+            d.setAutoCommit(false);
+            try (Statement s = d.createStatement()) {
+                s.execute("INSERT INTO items (id, label) VALUES (4100, 'theirs')");
+            }
+            c.setAutoCommit(false);
+            PreparedStatement s = c.prepareStatement("INSERT INTO items (id, label) VALUES (?, ?)");
+            for (int i = 4000; i < 4200; i++) {
+                s.setInt(1, i);
+                s.setString(2, "batch " + i);
+                s.addBatch();
+            }
+            Future<?> cancelled = CompletableFuture.runAsync(() -> {
+                try (Statement locks = look.createStatement()) {
+                    String waiting = "SELECT 1 FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted";
+                    while (rows(locks.executeQuery(waiting)).isEmpty()) {
+                        Thread.onSpinWait();
+                    }
+                    s.cancel();
+                } catch (SQLException e) {
+                    throw new IllegalStateException(e);
+                }
+            });
+            try {
+                s.executeBatch();
+                throw new AssertionError("not cancelled");
+            } catch (SQLException e) {
+                equal(e.getSQLState(), "57014");
+            }
+            cancelled.get();
+            c.rollback();
+            d.rollback();
+            try (Statement count = c.createStatement()) {
+                equal(rows(count.executeQuery("SELECT count(*) FROM items")), List.of("0"));
+            }
+            c.commit();
+        }
+    }
+
     static void anUpdatableResultSetWrites(Properties options) throws Exception {
         try (Connection c = agent(options)) {
             c.setAutoCommit(false);
@@ -312,6 +352,7 @@ public final class JdbcClient {
         tests.put("metadata is what the server says", JdbcClient::metadataIsWhatTheServerSays);
         tests.put("indexes are listed", JdbcClient::indexesAreListed);
         tests.put("a statement is cancelled", JdbcClient::aStatementIsCancelled);
+        tests.put("a batch is cancelled, and nothing after it", JdbcClient::aBatchIsCancelledAndNothingAfterIt);
         tests.put("an updatable result set writes", JdbcClient::anUpdatableResultSetWrites);
         tests.put("savepoints and refusals keep the transaction", JdbcClient::savepointsAndRefusalsKeepTheTransaction);
         tests.put("read only and isolation are the server's own", JdbcClient::readOnlyAndIsolationAreTheServersOwn);

@@ -291,6 +291,16 @@ fn conversations() -> Vec<(&'static str, Vec<Vec<u8>>, usize)> {
             ],
             1,
         ),
+        (
+            "a savepoint before a setting in one text",
+            vec![
+                query("BEGIN; SAVEPOINT a; SET search_path = other; SELECT label FROM items"),
+                query("ROLLBACK TO a"),
+                query("SELECT count(*) FROM items"),
+                query("ROLLBACK"),
+            ],
+            4,
+        ),
         ("COPY data out of place", vec![copy_data("1\tone\n"), copy_done(), query("SELECT 1")], 1),
         (
             "two-phase names",
