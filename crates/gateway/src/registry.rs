@@ -200,3 +200,42 @@ impl Drop for Entered {
 fn constant_time_equal(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |differ, (x, y)| differ | (x ^ y)) == 0
 }
+
+#[cfg(test)]
+mod tests {
+    use querygate_record::SessionId;
+
+    use super::*;
+
+    fn enter(registry: &Arc<Registry>, process: Option<u32>) -> (Entered, mpsc::Receiver<Mail>) {
+        let (post, mailbox) = mpsc::channel(MAILBOX_MAX);
+        let info = SessionInfo {
+            id: SessionId(uuid::Uuid::now_v7()),
+            principal: Arc::new(Principal::local("agent", [])),
+            database: "shop".into(),
+            client: String::new(),
+            application: String::new(),
+            engine: Engine::Postgres,
+            server: None,
+            started_ns: 0,
+            live: Arc::default(),
+        };
+        (registry.enter(info, post, 0, process), mailbox)
+    }
+
+    #[test]
+    fn sessions_whose_servers_gave_them_one_number_are_cancelled_each_by_its_own_key() {
+        let registry = Arc::new(Registry::default());
+        let (first, mut of_first) = enter(&registry, Some(77));
+        let (second, mut of_second) = enter(&registry, Some(77));
+        assert_eq!(first.key.process, 77);
+        assert!(second.key.process != 77 && second.key.process != 0);
+        registry.cancel(&second.key);
+        assert!(of_first.try_recv().is_err() && of_second.try_recv().is_ok());
+        registry.cancel(&CancelKey { process: 77, secret: second.key.secret.clone() });
+        assert!(of_first.try_recv().is_err());
+        drop(second);
+        registry.cancel(&first.key);
+        assert!(of_first.try_recv().is_ok());
+    }
+}

@@ -113,10 +113,16 @@ fn a_pooler_that_keeps_sessions_whole_is_used_and_what_others_left_in_it_is_disc
     let left = "SET datestyle = 'German'; CREATE TEMP TABLE left_over (id int); PREPARE left_over AS SELECT 1; SELECT pg_backend_pid();";
     let process = pooler.admin("shop").psql(&["-Atqc", left], "")?.ok()?.stdout;
 
-    let mut client = log_in(&gateway)?;
+    let mut client = RawClient::connect(gateway.address())?;
+    let own =
+        [("user", "dba"), ("database", "shop"), ("TimeZone", "Asia/Kolkata"), ("application_name", "it's \\ mine")];
+    client.send(&startup(&own))?;
+    client.scram(&secret("dba"))?;
+    client.read_until(b'Z')?;
     let asked = "SELECT pg_backend_pid(), current_setting('datestyle'), to_regclass('left_over') IS NULL, \
-                 (SELECT count(*) FROM pg_prepared_statements)";
-    assert_eq!(rows(&client.query(asked)?), format!("{} ISO, MDY t 0", process.trim()));
+                 (SELECT count(*) FROM pg_prepared_statements), current_setting('timezone'), current_setting('application_name')";
+    let held = "ISO, MDY t 0 Asia/Kolkata dba/it's \\ mine";
+    assert_eq!(rows(&client.query(asked)?), format!("{} {held}", process.trim()));
     assert_eq!(code(&client.query("BEGIN; UPDATE orders SET status = 'paid' WHERE id = 1")?), "");
     assert_eq!(rows(&client.query("SELECT status FROM orders")?), "paid");
     assert_eq!(code(&client.query("COMMIT")?), "");

@@ -86,7 +86,11 @@ impl Way<'_> {
         if self.logged("compare two connections to find a pooler", shared).await? {
             return Err(Unreached::Shared);
         }
-        self.logged("discard what a pooler's other clients left", connected.tell(DISCARD)).await?;
+        let own = async {
+            connected.tell(DISCARD).await?;
+            connected.tell(&settings(self.parameters)).await
+        };
+        self.logged("discard what a pooler's other clients left", own).await?;
         Ok(connected)
     }
 
@@ -119,7 +123,30 @@ impl Way<'_> {
         Ok(result.map_err(|_| Unreached::Slow)??)
     }
 
+    /// Puts an entry of the gateway's own into the log; returns its turn.
     fn push(&self, event: Event, time_ns: i64) -> u64 {
         self.log.push(Some(self.session), 0, Origin::Gateway, event, time_ns)
+    }
+}
+
+/// What the start-up packet asked for, which was discarded with the rest, as a statement.
+fn settings(parameters: &[(String, String)]) -> String {
+    // Backslashes mean the same in this form whatever `standard_conforming_strings` is.
+    let literal = |text: &str| format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"));
+    let set = |(name, value): &(String, String)| {
+        format!("pg_catalog.set_config({}, {}, false)", literal(name), literal(value))
+    };
+    format!("SELECT {}", parameters.iter().map(set).collect::<Vec<_>>().join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::settings;
+
+    #[test]
+    fn a_value_is_a_value_whatever_is_in_it() {
+        let parameters = [("application_name".to_owned(), r"o'\x'; DROP TABLE t --".to_owned())];
+        let text = settings(&parameters);
+        assert_eq!(text, r"SELECT pg_catalog.set_config(E'application_name', E'o''\\x''; DROP TABLE t --', false)");
     }
 }
