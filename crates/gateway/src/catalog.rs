@@ -200,7 +200,9 @@ impl Watcher {
     async fn connect(&mut self) -> Result<(), String> {
         let upstream = self.database.upstream.clone();
         let wants_writes = upstream.database.servers() == Servers::Writable;
+        let passed_by = self.database.between.swap(false, Ordering::AcqRel);
         let fit = self.connection.take().filter(|own| !wants_writes || own.why_not_writable().is_none());
+        let fit = fit.filter(|own| !(passed_by && own.is_direct()));
         let known = fit.is_some();
         let mut own = match fit {
             Some(own) => own,

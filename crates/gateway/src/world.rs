@@ -114,6 +114,8 @@ pub struct DatabaseState {
     pub trouble: ArcSwap<String>,
     /// A pooler hands its sessions around: it can't be used.
     pub pooled: AtomicBool,
+    /// A session's connection led through somebody in between: the gateway's own may still lead to the server itself, and is to be made anew.
+    pub between: AtomicBool,
     /// Asks for a look at the catalog now.
     pub refresh: mpsc::Sender<oneshot::Sender<bool>>,
     connections: Arc<Line>,
@@ -160,6 +162,7 @@ impl DatabaseState {
             trouble: ArcSwap::from_pointee("the catalog has not been read yet".to_owned()),
             refresh,
             pooled: AtomicBool::new(false),
+            between: AtomicBool::new(false),
             connections: Arc::default(),
             accounts: Mutex::default(),
             definitions: AtomicU64::new(0),

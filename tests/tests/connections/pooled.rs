@@ -15,6 +15,7 @@ const TRANSACTION: &str = "pool_mode = transaction\nignore_startup_parameters = 
 const SESSION: &str = "pool_mode = session\nignore_startup_parameters = search_path,extra_float_digits";
 /// Looks at the catalog by itself so seldom that sessions alone find what has changed.
 const SELDOM: &str = "catalog_refresh = \"1h\"";
+const OFTEN: &str = "catalog_refresh = \"100ms\"";
 const TABLES: &str =
     "CREATE TABLE orders (id int PRIMARY KEY, status text NOT NULL); INSERT INTO orders VALUES (1, 'open');";
 
@@ -137,16 +138,28 @@ fn a_pooler_that_keeps_sessions_whole_is_used_and_what_others_left_in_it_is_disc
 #[test]
 fn sessions_end_when_their_pooler_is_told_to_share_them() -> Result<(), Error> {
     let place = Place::open()?;
-    let mut pooler = place.put_pooler(SESSION)?;
-    let gateway = place.gateway("catalog_refresh = \"100ms\"")?;
-    let mut open = log_in(&gateway)?;
+    let pooler = place.put_pooler(SESSION)?;
+    let gateway = place.gateway(OFTEN)?;
+    ends_when_shared(&gateway, pooler)
+}
+
+#[test]
+fn sessions_end_so_too_where_the_pooler_came_after_the_gateway() -> Result<(), Error> {
+    let place = Place::open()?;
+    let gateway = place.gateway(OFTEN)?;
+    assert_eq!(rows(&log_in(&gateway)?.query("SELECT 1")?), "1");
+    ends_when_shared(&gateway, place.put_pooler(SESSION)?)
+}
+
+fn ends_when_shared(gateway: &Gateway, mut pooler: Pooler) -> Result<(), Error> {
+    let mut open = log_in(gateway)?;
     assert_eq!(rows(&open.query("SELECT status FROM orders")?), "open");
     pooler.reload(TRANSACTION)?;
     let said = open.read_to_end()?;
     assert_eq!(code(&said), "57P01", "{said:?}");
     assert!(words(&said).contains("a pooler in transaction mode"), "{said:?}");
-    is_refused_for_the_pooler(&gateway)?;
+    is_refused_for_the_pooler(gateway)?;
     pooler.reload(SESSION)?;
-    eventually("sessions again", || log_in(&gateway).is_ok_and(|mut client| client.query("SELECT 1").is_ok()));
+    eventually("sessions again", || log_in(gateway).is_ok_and(|mut client| client.query("SELECT 1").is_ok()));
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! A session's connection to its server: to the one whose catalog is read, and to a server process that is the session's alone.
 
-use std::sync::OnceLock;
+use std::sync::{OnceLock, atomic::Ordering};
 
 use querygate_record::{Event, Facts, Origin, Outcome, Principal, SessionId};
 use tokio::time::timeout;
@@ -78,6 +78,7 @@ impl Way<'_> {
         if self.logged("ask for the number of the server's process", connected.is_direct()).await? {
             return Ok(connected);
         }
+        self.database.between.store(true, Ordering::Release);
         let shared = async {
             let login = self.database.settings.login_for(self.principal);
             let mut second = self.database.upstream.connect(login, self.parameters).await?;
