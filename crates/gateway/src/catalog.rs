@@ -210,6 +210,8 @@ impl Watcher {
         };
         // A pooler that keeps sessions whole may be told to share them at any time.
         if !known || !own.is_direct() {
+            let database = self.database.clone();
+            let _turn = database.comparing.lock().await;
             let looked =
                 self.logged("compare two connections to find a pooler", own.shares_its_session(&upstream)).await;
             let pooled = match looked {

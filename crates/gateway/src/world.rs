@@ -116,6 +116,8 @@ pub struct DatabaseState {
     pub pooled: AtomicBool,
     /// A session's connection led through somebody in between: the gateway's own may still lead to the server itself, and is to be made anew.
     pub between: AtomicBool,
+    /// Held by whoever compares two connections: were there many, each could wait for a second one in a pool that is full of first ones.
+    pub comparing: tokio::sync::Mutex<()>,
     /// Asks for a look at the catalog now.
     pub refresh: mpsc::Sender<oneshot::Sender<bool>>,
     connections: Arc<Line>,
@@ -163,6 +165,7 @@ impl DatabaseState {
             refresh,
             pooled: AtomicBool::new(false),
             between: AtomicBool::new(false),
+            comparing: tokio::sync::Mutex::default(),
             connections: Arc::default(),
             accounts: Mutex::default(),
             definitions: AtomicU64::new(0),

@@ -136,6 +136,26 @@ fn a_pooler_that_keeps_sessions_whole_is_used_and_what_others_left_in_it_is_disc
 }
 
 #[test]
+fn sessions_that_begin_at_once_do_not_keep_the_pool_from_each_other() -> Result<(), Error> {
+    let place = Place::open()?;
+    let _pooler = place.put_pooler(&format!("{SESSION}\ndefault_pool_size = 4"))?;
+    let gateway = place.gateway(SELDOM)?;
+    std::thread::scope(|scope| {
+        let sessions: Vec<_> = (0..12)
+            .map(|number| {
+                let gateway = &gateway;
+                scope.spawn(move || {
+                    let answer = log_in(gateway)?.query(&format!("SELECT {number}"))?;
+                    assert_eq!(rows(&answer), number.to_string());
+                    Ok::<_, Error>(())
+                })
+            })
+            .collect();
+        sessions.into_iter().try_for_each(|session| session.join().unwrap())
+    })
+}
+
+#[test]
 fn sessions_end_when_their_pooler_is_told_to_share_them() -> Result<(), Error> {
     let place = Place::open()?;
     let pooler = place.put_pooler(SESSION)?;

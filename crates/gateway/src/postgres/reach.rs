@@ -79,11 +79,19 @@ impl Way<'_> {
             return Ok(connected);
         }
         self.database.between.store(true, Ordering::Release);
-        let shared = async {
-            let login = self.database.settings.login_for(self.principal);
-            let mut second = self.database.upstream.connect(login, self.parameters).await?;
-            connected.shares_with(&mut second).await
-        };
+        // Whoever waits keeps no place in the pool from the one who compares.
+        drop(connected);
+        let turn = timeout(self.database.settings.connect_timeout, self.database.comparing.lock());
+        let _turn = turn.await.map_err(|_| Unreached::Slow)?;
+        self.compare().await
+    }
+
+    /// The same where somebody stands between.
+    async fn compare(&self) -> Result<Connected, Unreached> {
+        let login = self.database.settings.login_for(self.principal);
+        let connect = || self.database.upstream.connect(login, self.parameters);
+        let mut connected = connect().await.map_err(OwnError::from)?;
+        let shared = async { connected.shares_with(&mut connect().await?).await };
         if self.logged("compare two connections to find a pooler", shared).await? {
             return Err(Unreached::Shared);
         }
