@@ -59,7 +59,7 @@ pub(crate) fn table(name: &str) -> u32 {
 }
 
 pub(crate) fn on(effect: Effect, object: &str) -> EffectOn {
-    EffectOn { effect, object: object.into(), bounded: true, columns: Vec::new() }
+    EffectOn::new(effect, object)
 }
 
 pub(crate) fn unbounded(effect: Effect, object: &str) -> EffectOn {

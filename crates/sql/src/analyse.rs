@@ -171,7 +171,7 @@ fn name_columns(catalog: &Catalog, effects: &mut [EffectOn], tables: &[TableUse]
 
 /// The one place where "not understood" becomes the effect `unanalysed`.
 pub(crate) fn not_understood(range: Range<usize>, literals: Vec<Literal>, refusal: Refusal) -> Statement {
-    let effect = EffectOn { effect: Effect::Unanalysed, object: "".into(), bounded: true, columns: Vec::new() };
+    let effect = EffectOn::new(Effect::Unanalysed, "");
     Statement { range, effects: vec![effect], unanalysed: Some(refusal), literals, ..empty() }
 }
 

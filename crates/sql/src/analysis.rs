@@ -124,7 +124,7 @@ impl<'a> Analysis<'a> {
 
     /// An effect on an object; `bounded` matters for update, delete and merge alone.
     pub(crate) fn effect(&mut self, effect: Effect, object: impl Into<Arc<str>>) {
-        self.effect_on(EffectOn { effect, object: object.into(), bounded: true, columns: Vec::new() });
+        self.effect_on(EffectOn::new(effect, object));
     }
 
     /// An effect with everything that is known of it.

@@ -94,8 +94,7 @@ impl Statement {
         for body in std::mem::take(&mut self.bodies) {
             if trusted(&body.function) {
                 let object = Arc::clone(&body.function);
-                let call =
-                    EffectOn { effect: Effect::Call, object: Arc::clone(&object), bounded: true, columns: Vec::new() };
+                let call = EffectOn::new(Effect::Call, Arc::clone(&object));
                 append(&mut self.effects, vec![call]);
                 let construct = format!("function {object}").into();
                 append(&mut self.opaque, vec![Opaque { construct, object, position: None }]);
@@ -131,7 +130,25 @@ pub struct EffectOn {
     pub object: Arc<str>,
     /// Update, delete and merge: whether a unique or foreign key bounds it. True for all else.
     pub bounded: bool,
+    /// Update, delete and merge of a table by a condition: what the condition fixes, for policies that say by which columns a change is bounded.
+    pub compared: Option<Compared>,
     /// The columns that this effect falls on, where it is about columns: names.
+    pub columns: Vec<Arc<str>>,
+}
+
+impl EffectOn {
+    /// An effect on an object, with nothing more to say of it.
+    pub fn new(effect: Effect, object: impl Into<Arc<str>>) -> EffectOn {
+        EffectOn { effect, object: object.into(), bounded: true, compared: None, columns: Vec::new() }
+    }
+}
+
+/// The columns of a table that a condition's top-level conjuncts compare with constants or parameters by `=` or IN.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compared {
+    /// The table that the condition is about, `schema.table`. The effect may fall on another, by a foreign key.
+    pub table: Arc<str>,
+    /// Names of its columns.
     pub columns: Vec<Arc<str>>,
 }
 

@@ -11,6 +11,7 @@
 mod accounts;
 mod approvals;
 mod bad_input;
+mod bounded;
 mod caps;
 mod cross_check;
 mod durability;

@@ -1,5 +1,6 @@
 //! A policy meets a catalog: names become the server's identities of columns.
 
+mod bounds;
 mod columns;
 mod derived;
 mod spread;
@@ -37,6 +38,8 @@ pub struct Bound {
     /// Tables that nobody may touch but those who see them in clear.
     pub(crate) refused: HashMap<u32, RefusedTable>,
     pub(crate) write: HashMap<ColumnId, WriteRule>,
+    /// What a change of a table, `schema.name`, must compare to be bounded, where the policy says so.
+    pub(crate) bounded_by: HashMap<Arc<str>, Arc<[Arc<str>]>>,
     /// What each name of the policy meant.
     identities: HashMap<(String, String), ColumnId>,
     problems: Problems,
@@ -71,12 +74,14 @@ impl Policy {
             columns: HashMap::new(),
             refused: HashMap::new(),
             write: HashMap::new(),
+            bounded_by: HashMap::new(),
             identities: HashMap::new(),
             problems: Problems::default(),
         };
         let rules = bound.bind_columns(earlier);
         let rules = bound.spread(rules);
         bound.compile(rules);
+        bound.bind_bounds();
         bound.check_trust();
         bound
     }

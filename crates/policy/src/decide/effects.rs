@@ -20,6 +20,8 @@ pub(super) struct Item<'a> {
     pub effect: Effect,
     pub object: &'a str,
     pub bounded: bool,
+    /// What bounds it, where the policy says so.
+    pub bounded_by: Option<&'a [Arc<str>]>,
     column: Option<Arc<str>>,
     /// The statement is about a schema as a whole.
     schema: Option<&'a str>,
@@ -137,13 +139,20 @@ impl Bound {
     }
 
     /// What rules are asked about. Trusted calls count as harmless.
-    fn items<'s>(&self, statement: &'s Statement) -> Vec<Item<'s>> {
+    fn items<'s>(&'s self, statement: &'s Statement) -> Vec<Item<'s>> {
         let rules = &self.policy.file.rules;
         let by_column = rules.iter().any(|r| r.matches.columns.is_some());
         let by_function = rules.iter().any(|r| r.matches.functions.is_some());
         let mut items = Vec::new();
-        let blank =
-            Item { effect: Effect::Read, object: "", bounded: true, column: None, schema: None, harmless_call: false };
+        let blank = Item {
+            effect: Effect::Read,
+            object: "",
+            bounded: true,
+            bounded_by: None,
+            column: None,
+            schema: None,
+            harmless_call: false,
+        };
         if statement.effects.is_empty() && !statement.tag.is_empty() {
             // A query of no table (`SELECT 1`) still runs.
             items.push(blank.clone());
@@ -151,10 +160,12 @@ impl Bound {
         for on in &statement.effects {
             let harmless_call = on.effect == Effect::Call && self.trusts(&on.object);
             let schema = statement.tag.ends_with(" SCHEMA").then(|| on.object.rsplit('.').next()).flatten();
+            let (bounded, bounded_by) = self.bounds(on);
             let item = Item {
                 effect: on.effect,
                 object: &on.object,
-                bounded: on.bounded,
+                bounded,
+                bounded_by,
                 schema,
                 harmless_call,
                 ..blank.clone()

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use querygate_record::{Effect, Principal, Subject, TransactionChange, Verdict};
-use querygate_sql::statement::{self, Origin, Statement, Write};
+use querygate_sql::statement::{self, Compared, EffectOn, Origin, Statement, Write};
 
 use crate::{Bound, Mode, RefusalKind, testing::*};
 
@@ -88,6 +88,57 @@ fn bounded_tells_changes_by_key_from_others() {
     let bound = bound(&rule("bulk", "effects = ['delete', 'update'], bounded = false", "block"));
     assert_eq!(verdict_of(&bound, &statement(&[unbounded(Effect::Delete, "public.t")])).0, Verdict::Block);
     assert_eq!(verdict_of(&bound, &statement(&[on(Effect::Delete, "public.t")])).0, Verdict::Allow);
+}
+
+/// A deletion of a table whose condition compares these columns, one of them a key or not.
+fn compares(table: &str, columns: &[&str], key: bool) -> Statement {
+    let columns = columns.iter().map(|c| (*c).into()).collect();
+    let compared = Some(Compared { table: table.into(), columns });
+    let on = EffectOn { bounded: key, compared, ..on(Effect::Delete, table) };
+    Statement { tag: "DELETE", ..statement(&[on]) }
+}
+
+#[test]
+fn a_table_s_own_bounds_replace_its_keys() {
+    let bound = bound("reviewers = ['dba']\n[table.\"public.customers\"]\nbounded_by = ['country', 'segment']\n");
+    let verdict = |columns: &[&str], key| verdict_of(&bound, &compares("public.customers", columns, key)).0;
+    assert_eq!(verdict(&["segment", "full_name", "country"], false), Verdict::Allow);
+    assert_eq!(verdict(&["country"], false), Verdict::Approve);
+    assert_eq!(verdict(&["id"], true), Verdict::Approve, "a key does not bound it any more");
+    // Other tables, and rows that no condition names, are as ever.
+    assert_eq!(verdict_of(&bound, &compares("public.orders", &["id"], true)).0, Verdict::Allow);
+    assert_eq!(verdict_of(&bound, &compares("public.orders", &["country", "segment"], false)).0, Verdict::Approve);
+    assert_eq!(verdict_of(&bound, &statement(&[on(Effect::Update, "public.customers")])).0, Verdict::Allow);
+    assert_eq!(verdict_of(&bound, &statement(&[unbounded(Effect::Update, "public.customers")])).0, Verdict::Approve);
+    let refusal = decide(&bound, &compares("public.customers", &["id"], true), &["agent"]).refusal.unwrap();
+    assert_eq!(refusal.message, "blocked by policy: DELETE is not bounded by country and segment on public.customers");
+    assert!(refusal.hint.starts_with("compare country and segment by = or IN with constants"), "{}", refusal.hint);
+}
+
+#[test]
+fn bounds_hold_for_the_tables_under_a_table_unless_they_have_their_own() {
+    let parent = "[table.\"public.contractors\"]\nbounded_by = ['name']\n";
+    let judge = |lines: &str, columns: &[&str]| {
+        verdict_of(&bound(&format!("reviewers = ['dba']\n{lines}")), &compares("public.contractors_eu", columns, true))
+            .0
+    };
+    assert_eq!(judge("", &["id"]), Verdict::Allow);
+    assert_eq!(judge(parent, &["id"]), Verdict::Approve);
+    assert_eq!(judge(parent, &["name"]), Verdict::Allow);
+    let own = format!("{parent}[table.\"public.contractors_eu\"]\nbounded_by = ['id']\n");
+    assert_eq!(judge(&own, &["id"]), Verdict::Allow);
+}
+
+#[test]
+fn bounds_by_a_column_that_is_not_there_bound_nothing() {
+    let bound = bound("reviewers = ['dba']\n[table.\"public.customers\"]\nbounded_by = ['contry']\n");
+    let problems = bound.problems().to_string();
+    assert!(
+        problems.contains("`bounded_by` names column \"contry\", which public.customers does not have"),
+        "{problems}"
+    );
+    assert!(problems.contains("did you mean \"country\"?"), "{problems}");
+    assert_eq!(verdict_of(&bound, &compares("public.customers", &["id", "country"], true)).0, Verdict::Approve);
 }
 
 #[test]

@@ -13,10 +13,15 @@ pub(super) fn reason(statement: &Statement, item: &Item<'_>, rule: Option<&Rule>
     }
     let (tag, on) = (if statement.tag.is_empty() { "the statement" } else { statement.tag }, object(item));
     match item.effect {
-        Effect::Update | Effect::Delete => format!("{tag} is not bounded by a key{on}"),
+        Effect::Update | Effect::Delete => format!("{tag} is not bounded by {}{on}", bounds(item, "a key")),
         Effect::Call => format!("the function {} is neither known nor trusted", item.object),
         effect => format!("{tag} has the effect `{effect}`{on}, which no rule allows"),
     }
+}
+
+/// What would bound a change.
+fn bounds(item: &Item<'_>, keys: &str) -> String {
+    item.bounded_by.map_or_else(|| keys.to_owned(), |columns| columns.join(" and "))
 }
 
 fn object(item: &Item<'_>) -> String {
@@ -39,7 +44,8 @@ pub(super) fn blocked(
     let unbounded = matches!(item.effect, Effect::Update | Effect::Delete) && !item.bounded;
     let detail =
         format!("{name}; effect `{}`{}{}", item.effect, object(item), if unbounded { ", not bounded" } else { "" });
-    let bound = "compare every column of a unique key, or of a foreign key, by = or IN with constants or parameters";
+    let what = bounds(item, "every column of a unique key, or of a foreign key,");
+    let bound = format!("compare {what} by = or IN with constants or parameters");
     let hint = match (unbounded, verdict) {
         (true, Verdict::Approve) => format!("{bound}, or have it approved by one of: {}", reviewers.join(", ")),
         (true, _) => format!("{bound}, or ask whoever writes the policy"),

@@ -25,6 +25,8 @@ pub(crate) struct TableSection {
     pub masks: Vec<ColumnMask>,
     pub write: Vec<(Located<String>, WriteRule)>,
     pub clear_for: Vec<String>,
+    /// What a change must compare to be bounded, in place of the table's keys.
+    pub bounded_by: Option<Vec<Located<String>>>,
     unlisted: Option<Unlisted>,
 }
 
@@ -66,13 +68,10 @@ fn section(name: &Located<String>, value: &Value<'_>, engine: Engine, nulls: Nul
         masks: masks.into_iter().filter_map(|(column, v)| masker::read(column, &v, nulls)).collect(),
         write: write.into_iter().filter_map(|(column, v)| Some((column, write_rule(&v, &write_words)?))).collect(),
         clear_for: clear_for.into_iter().map(|r| r.value).collect(),
+        bounded_by: table.strings("bounded_by"),
         unlisted: table.value("unlisted").and_then(|v| v.one_of(Unlisted::WORDS)),
     };
     copy_masked(&mut table);
-    if let Some(value) = table.value("bounded_by") {
-        value
-            .error("`bounded_by` is not built in this version: unique and foreign keys bound a change", "leave it out");
-    }
     table.finish();
     let (schema, name) = split_name(name, value, engine)?;
     check(&section, value);
@@ -134,6 +133,12 @@ fn parts(name: &str) -> Vec<String> {
 
 /// A column can't be clear and masked at once, nor named twice.
 fn check(section: &TableSection, value: &Value<'_>) {
+    if section.bounded_by.as_ref().is_some_and(Vec::is_empty) {
+        value.error(
+            format!("`bounded_by` of `{}` names no column", value.path()),
+            "name the columns that a change must compare, or leave it out: then unique and foreign keys bound",
+        );
+    }
     let mut seen = HashSet::new();
     for column in section.clear.iter().chain(section.masks.iter().map(|m| &m.column)) {
         if !seen.insert(column.value.as_str()) {

@@ -93,14 +93,12 @@ impl<'c> Reading<'c> {
     }
 
     pub fn effect(&mut self, effect: Effect, object: &str) {
-        self.effect_on(effect, object, true);
+        self.effect_on(EffectOn::new(effect, object));
     }
 
-    pub fn effect_on(&mut self, effect: Effect, object: &str, bounded: bool) {
-        let found = self.effects.iter_mut().find(|e| e.effect == effect && *e.object == *object);
-        match found {
-            Some(known) => known.bounded &= bounded,
-            None => self.effects.push(EffectOn { effect, object: object.into(), bounded, columns: Vec::new() }),
+    pub fn effect_on(&mut self, effect: EffectOn) {
+        if !self.effects.contains(&effect) {
+            self.effects.push(effect);
         }
     }
 

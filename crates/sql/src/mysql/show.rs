@@ -1,5 +1,7 @@
 //! SHOW, DESCRIBE, EXPLAIN and USE.
 
+use std::sync::Arc;
+
 use querygate_record::Effect;
 
 use super::{
@@ -8,7 +10,7 @@ use super::{
 };
 use crate::{
     postgres::lexer::{Kind, Token},
-    statement::Refusal,
+    statement::{EffectOn, Refusal},
 };
 
 /// What kinds of SHOW there are, by their first words.
@@ -148,7 +150,7 @@ impl Reading<'_> {
         for relation in tables.into_iter().filter_map(|oid| self.catalog.relation(oid)) {
             self.used_whole(relation, "EXPLAIN");
         }
-        self.effects.iter_mut().for_each(|e| (e.effect, e.bounded) = (Effect::Read, true));
+        self.effects.iter_mut().for_each(|e| *e = EffectOn::new(Effect::Read, Arc::clone(&e.object)));
         Ok(Outcome::of("EXPLAIN"))
     }
 

@@ -240,6 +240,32 @@ fn changes_are_bounded_by_whole_keys_alone() {
 }
 
 #[test]
+fn what_a_condition_compares_with_constants_is_told() {
+    let compared = |text: &str| {
+        let found = one(text).effects.into_iter().find_map(|on| on.compared);
+        found.map(|c| (c.table.to_string(), c.columns.iter().map(ToString::to_string).collect::<Vec<_>>()))
+    };
+    let pad = |columns: &[&str]| Some(("pad".to_owned(), columns.iter().map(|c| (*c).to_owned()).collect::<Vec<_>>()));
+    assert_eq!(compared("DELETE FROM pad"), pad(&[]));
+    assert_eq!(compared("UPDATE pad SET id = 2 WHERE (TXT = 'x') AND id > 1"), pad(&["txt"]));
+    assert_eq!(compared("DELETE FROM pad WHERE pad.txt IN ('x', 'y') AND id = ?"), pad(&["txt", "id"]));
+    assert_eq!(compared("DELETE FROM pad WHERE txt = 'x' XOR id = 1"), pad(&[]));
+    assert_eq!(compared("DELETE FROM pad WHERE txt = 0 OR id = 1"), pad(&[]));
+    // A join is not bounded, whatever the policy counts as a bound.
+    assert_eq!(compared("UPDATE pad a JOIN pad b ON a.id = b.id SET a.txt = 'x' WHERE a.txt = 'y'"), None);
+}
+
+#[test]
+fn a_deletion_that_is_passed_on_reaches_as_far_as_its_cause() {
+    let effects = one("DELETE FROM customers WHERE email = 'a@b.c'").effects.into_iter();
+    let deleted = effects.filter(|on| on.effect == Effect::Delete);
+    let compared =
+        deleted.map(|on| (on.object.to_string(), on.compared.map(|c| (c.table.to_string(), c.columns.join(",")))));
+    let cause = Some(("customers".to_owned(), "email".to_owned()));
+    assert_eq!(compared.collect::<Vec<_>>(), [("customers".to_owned(), cause.clone()), ("orders".to_owned(), cause)]);
+}
+
+#[test]
 fn effects_have_their_objects() {
     use Effect::*;
     let of = |text: &str| effects(text).into_iter().map(|e| (e.0, e.1)).collect::<Vec<_>>();

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     catalog::{self, ConstraintKind, Relation, RelationKind},
-    statement::{ColumnId, Origin, Refusal, Write},
+    statement::{ColumnId, Compared, EffectOn, Origin, Refusal, Write},
 };
 
 /// Foreign keys that pass a deletion on are followed this deep.
@@ -47,7 +47,7 @@ impl<'c> Reading<'c> {
         self.effect(Effect::Insert, &relation.qualified);
         if insert.replace_into {
             self.effect(Effect::Delete, &relation.qualified);
-            self.consequences_of_delete(relation, true, CASCADE_DEPTH);
+            self.consequences_of_delete(relation, &EffectOn::new(Effect::Delete, ""), CASCADE_DEPTH);
         }
         let columns: Vec<&catalog::Column> = match insert.columns.is_empty() {
             true => relation.columns.iter().collect(),
@@ -135,10 +135,12 @@ impl<'c> Reading<'c> {
         if let Some(limit) = &update.limit {
             self.expression(limit, &scope, &"LIMIT".into())?;
         }
-        let bounded = single.is_some_and(|relation| is_bounded(relation, update.selection.as_ref()));
+        // A join doesn't bound.
+        let joined = EffectOn { bounded: false, ..EffectOn::new(Effect::Update, "") };
+        let change = single.map_or(joined, |relation| changed(Effect::Update, relation, update.selection.as_ref()));
         for (relation, attribute) in written {
             self.table(relation, true);
-            self.effect_on(Effect::Update, &relation.qualified, bounded);
+            self.effect_on(EffectOn { object: Arc::clone(&relation.qualified), ..change.clone() });
             self.consequences_of_update(relation, attribute);
         }
         Ok(())
@@ -174,10 +176,10 @@ impl<'c> Reading<'c> {
         if let Some(limit) = &delete.limit {
             self.expression(limit, &scope, &"LIMIT".into())?;
         }
-        let bounded = is_bounded(relation, delete.selection.as_ref());
+        let change = changed(Effect::Delete, relation, delete.selection.as_ref());
         self.table(relation, true);
-        self.effect_on(Effect::Delete, &relation.qualified, bounded);
-        self.consequences_of_delete(relation, bounded, CASCADE_DEPTH);
+        self.effect_on(change.clone());
+        self.consequences_of_delete(relation, &change, CASCADE_DEPTH);
         Ok(())
     }
 
@@ -283,13 +285,14 @@ impl<'c> Reading<'c> {
                 self.used_columns(referencing.oid, &constraint.columns, "a foreign key");
                 if constraint.writes_on_update {
                     self.table(referencing, true);
-                    self.effect_on(Effect::Update, &referencing.qualified, true);
+                    self.effect(Effect::Update, &referencing.qualified);
                 }
             }
         }
     }
 
-    fn consequences_of_delete(&mut self, relation: &Relation, bounded: bool, depth: usize) {
+    /// What a deletion passes on reaches as far as the deletion itself.
+    fn consequences_of_delete(&mut self, relation: &Relation, change: &EffectOn, depth: usize) {
         self.triggers(relation, |t| t.delete);
         for (referencing, constraint) in self.referencing(relation) {
             self.used_columns(referencing.oid, &constraint.columns, "a foreign key");
@@ -297,9 +300,9 @@ impl<'c> Reading<'c> {
                 continue;
             }
             self.table(referencing, true);
-            self.effect_on(Effect::Delete, &referencing.qualified, bounded);
+            self.effect_on(EffectOn { object: Arc::clone(&referencing.qualified), ..change.clone() });
             match depth.checked_sub(1) {
-                Some(depth) => self.consequences_of_delete(referencing, bounded, depth),
+                Some(depth) => self.consequences_of_delete(referencing, change, depth),
                 None => self.opaque("a long chain of foreign keys", ""),
             }
         }
@@ -357,14 +360,19 @@ fn is_constant(expr: &Expr) -> bool {
     }
 }
 
-/// Whether a condition compares every column of a unique key, or of a foreign key, with constants or parameters.
-fn is_bounded(relation: &Relation, condition: Option<&Expr>) -> bool {
-    let Some(condition) = condition else { return false };
-    let fixed = fixed_columns(relation, condition, true);
+/// A change of the table's rows that a condition names: bounded, if it compares every column of a unique key, or of a foreign key, with constants
+/// or parameters.
+fn changed(effect: Effect, relation: &Relation, condition: Option<&Expr>) -> EffectOn {
+    let fixed = condition.map_or_else(Vec::new, |condition| fixed_columns(relation, condition, true));
     let has_all = |columns: &[i16]| !columns.is_empty() && columns.iter().all(|c| fixed.contains(c));
     let unique = relation.indexes.iter().any(|i| i.unique && !i.partial && !i.expressions && has_all(&i.keys));
     let foreign = relation.constraints.iter().any(|c| c.kind == ConstraintKind::Foreign && has_all(&c.columns));
-    unique || foreign
+    let names = fixed.iter().filter_map(|c| relation.attribute(*c)).map(|c| Arc::clone(&c.name));
+    EffectOn {
+        bounded: unique || foreign,
+        compared: Some(Compared { table: Arc::clone(&relation.qualified), columns: names.collect() }),
+        ..EffectOn::new(effect, Arc::clone(&relation.qualified))
+    }
 }
 
 /// Whether a condition compares every column of the primary key with one constant or parameter.

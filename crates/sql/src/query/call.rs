@@ -335,12 +335,7 @@ impl<'a> Analysis<'a> {
         match functions::built_in(&function.name) {
             Known::Pure => {}
             Known::Acts { effect, bounded } => {
-                self.effect_on(EffectOn {
-                    effect,
-                    object: Arc::clone(&function.qualified),
-                    bounded,
-                    columns: Vec::new(),
-                });
+                self.effect_on(EffectOn { bounded, ..EffectOn::new(effect, Arc::clone(&function.qualified)) });
             }
             Known::Setting => self.setting_call(function, arguments, position),
             Known::Opaque(effect) => {

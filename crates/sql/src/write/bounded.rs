@@ -1,27 +1,53 @@
-//! Whether a condition bounds a write: a top-level conjunct compares every column of a unique or foreign key with constants.
+//! How far a write reaches: a condition bounds it whose top-level conjuncts compare every column of a unique or foreign key with constants.
 
 use std::sync::Arc;
 
 use sqlparser::ast::{BinaryOperator, Expr, InTarget};
 
-use super::is_constant;
+use super::{is_constant, target::Base};
 use crate::{
     analysis::{Analysis, fold},
     catalog::{ConstraintKind, Relation, RelationKind},
     postgres::forms,
     resolve::Item,
+    statement::Compared,
 };
 
+/// How many rows a change reaches.
+pub(super) struct Reach {
+    /// A unique or foreign key bounds it.
+    pub bounded: bool,
+    /// What the condition fixes, if it is a condition that decides.
+    pub compared: Option<Compared>,
+}
+
+impl Reach {
+    /// The rows that the text lists, or any number of them.
+    pub(super) fn listed(listed: bool) -> Reach {
+        Reach { bounded: listed, compared: None }
+    }
+}
+
 impl Analysis<'_> {
-    /// Whether the condition names few rows of the table. `item` is what names see of it.
-    pub(super) fn is_bounded(&self, relation: &Relation, item: &Item, only: bool, condition: Option<&Expr>) -> bool {
-        let Some(condition) = condition else { return false };
-        // The row on which a cursor stands.
-        if is_current_of(condition) {
-            return true;
+    /// How many rows of the table the condition names. `item` is what names see of it. Nothing bounds a change through a view.
+    pub(super) fn reach(&self, base: &Base<'_>, item: &Item, only: bool, condition: Option<&Expr>) -> Reach {
+        if base.view.is_some() {
+            return Reach::listed(false);
         }
-        let mut equal: Vec<Arc<str>> = Vec::new();
-        conjuncts(condition, &mut |conjunct| equal.extend(compared(conjunct, item)));
+        let mut columns: Vec<Arc<str>> = Vec::new();
+        if let Some(condition) = condition {
+            // The row on which a cursor stands.
+            if is_current_of(condition) {
+                return Reach::listed(true);
+            }
+            conjuncts(condition, &mut |conjunct| columns.extend(compared(conjunct, item)));
+        }
+        let bounded = self.holds_key(base.relation, &columns, only);
+        Reach { bounded, compared: Some(Compared { table: Arc::clone(&base.relation.qualified), columns }) }
+    }
+
+    /// Whether these columns are all of a unique or foreign key.
+    fn holds_key(&self, relation: &Relation, equal: &[Arc<str>], only: bool) -> bool {
         let held = |numbers: &[i16]| {
             !numbers.is_empty()
                 && numbers

@@ -48,10 +48,9 @@ impl<'a> Analysis<'a> {
             self.condition(condition, &scope, "WHERE")?;
         }
         if let Some(base) = &into.base {
-            let bounded =
-                base.view.is_none() && self.is_bounded(base.relation, &item, named.only, update.selection.as_ref());
+            let reach = self.reach(base, &item, named.only, update.selection.as_ref());
             let targets = self.mapped(base, &targets, position)?;
-            self.written(Effect::Update, base.relation, &targets, bounded);
+            self.written(Effect::Update, base.relation, &targets, reach);
             self.consequences(base.relation, Event::Update, &targets, position);
         }
         self.returning(update.returning.as_deref(), &scope)
@@ -92,8 +91,8 @@ impl<'a> Analysis<'a> {
         position: Option<querygate_record::Position>,
     ) {
         if let Some(base) = &into.base {
-            let bounded = base.view.is_none() && self.is_bounded(base.relation, item, only, condition);
-            self.written(Effect::Delete, base.relation, &[], bounded);
+            let reach = self.reach(base, item, only, condition);
+            self.written(Effect::Delete, base.relation, &[], reach);
             self.consequences(base.relation, Event::Delete, &[], position);
         }
     }

@@ -9,7 +9,6 @@ use super::Target;
 use crate::{
     analysis::Analysis,
     catalog::{Column, Constraint, ConstraintKind, Index, Relation, RuleEvent},
-    statement::EffectOn,
 };
 
 /// Writes that foreign keys pass on are followed this deep.
@@ -283,12 +282,7 @@ impl<'a> Analysis<'a> {
             if passes_on && !known {
                 self.table(table, true);
                 // As many rows as point to those that the statement names.
-                self.effect_on(EffectOn {
-                    effect,
-                    object: Arc::clone(&table.qualified),
-                    bounded: true,
-                    columns: Vec::new(),
-                });
+                self.effect(effect, Arc::clone(&table.qualified));
                 let changed: Vec<Arc<str>> = key
                     .columns
                     .iter()

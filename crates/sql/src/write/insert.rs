@@ -6,7 +6,9 @@ use sqlparser::ast::{
 };
 
 use super::{
-    Event, Target, is_constant, is_default,
+    Event, Target,
+    bounded::Reach,
+    is_constant, is_default,
     target::{Into, given},
 };
 use crate::{
@@ -32,7 +34,7 @@ impl<'a> Analysis<'a> {
         };
         if let Some(base) = &into.base {
             let targets = self.mapped(base, &targets, position)?;
-            self.written(Effect::Insert, base.relation, &targets, true);
+            self.written(Effect::Insert, base.relation, &targets, Reach::listed(true));
             self.consequences(base.relation, Event::Insert, &targets, position);
         }
         let mut item = into.item.clone();
@@ -45,7 +47,7 @@ impl<'a> Analysis<'a> {
             let both = outer.inner(From { items: vec![item.clone(), given(&item, "excluded")], ..From::of(item) });
             // Rows that a query gives may meet any number of rows.
             let bounded = insert.source.as_deref().is_none_or(|source| listed(source).is_some());
-            self.on_conflict(conflict, &into, &both, bounded)?;
+            self.on_conflict(conflict, &into, &both, Reach::listed(bounded))?;
         }
         self.returning(insert.returning.as_deref(), &scope)
     }
@@ -150,7 +152,7 @@ impl<'a> Analysis<'a> {
         conflict: &OnConflict,
         into: &Into<'a>,
         scope: &Scope<'_>,
-        bounded: bool,
+        reach: Reach,
     ) -> Result<(), Refusal> {
         if let Some(ConflictTarget::Columns { columns, predicate }) = &conflict.conflict_target {
             for column in columns {
@@ -167,7 +169,7 @@ impl<'a> Analysis<'a> {
         }
         if let Some(base) = &into.base {
             let targets = self.mapped(base, &targets, None)?;
-            self.written(Effect::Update, base.relation, &targets, bounded);
+            self.written(Effect::Update, base.relation, &targets, reach);
             self.consequences(base.relation, Event::Update, &targets, None);
         }
         Ok(())

@@ -3,7 +3,7 @@
 use querygate_record::Effect;
 use sqlparser::ast::{Merge, MergeAction, MergeInsertExpr, MergeInsertKind, MergeUpdateKind, OutputClause, Spanned};
 
-use super::{Event, Target, is_constant, target::Into};
+use super::{Event, Target, bounded::Reach, is_constant, target::Into};
 use crate::{
     analysis::Analysis,
     query::Rows,
@@ -36,10 +36,9 @@ impl<'a> Analysis<'a> {
                     }
                     let targets = self.assignments(assignments, &into, &scope, "MERGE UPDATE")?;
                     if let Some(base) = &into.base {
-                        let bounded =
-                            base.view.is_none() && self.is_bounded(base.relation, &item, named.only, Some(&merge.on));
+                        let reach = self.reach(base, &item, named.only, Some(&merge.on));
                         let targets = self.mapped(base, &targets, position)?;
-                        self.written(Effect::Update, base.relation, &targets, bounded);
+                        self.written(Effect::Update, base.relation, &targets, reach);
                         self.consequences(base.relation, Event::Update, &targets, position);
                     }
                 }
@@ -80,7 +79,7 @@ impl<'a> Analysis<'a> {
         }
         if let Some(base) = &into.base {
             let targets = self.mapped(base, &targets, None)?;
-            self.written(Effect::Insert, base.relation, &targets, true);
+            self.written(Effect::Insert, base.relation, &targets, Reach::listed(true));
             self.consequences(base.relation, Event::Insert, &targets, None);
         }
         Ok(())

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use querygate_record::{Effect, Position};
 use sqlparser::ast::{Assignment, AssignmentTarget, Expr, ObjectName, SelectItem, Spanned, Statement, UnaryOperator};
 
+use bounded::Reach;
 pub(crate) use consequence::Event;
 use target::Into;
 
@@ -129,11 +130,12 @@ impl Analysis<'_> {
     }
 
     /// The effect of a write, with the columns that it falls on.
-    fn written(&mut self, effect: Effect, relation: &Relation, targets: &[Target], bounded: bool) {
+    fn written(&mut self, effect: Effect, relation: &Relation, targets: &[Target], reach: Reach) {
         self.table(relation, true);
         let names = targets.iter().filter_map(|target| relation.attribute(target.column.attribute));
         let columns: Vec<Arc<str>> = names.map(|column| Arc::clone(&column.name)).collect();
-        self.effect_on(EffectOn { effect, object: Arc::clone(&relation.qualified), bounded, columns });
+        let Reach { bounded, compared } = reach;
+        self.effect_on(EffectOn { effect, object: Arc::clone(&relation.qualified), bounded, compared, columns });
         if relation.system {
             // Definitions, rights and statistics changed behind the server's back.
             self.effect(Effect::Server, Arc::clone(&relation.qualified));
@@ -154,7 +156,7 @@ pub(crate) fn inserted(
 ) -> Result<(), Refusal> {
     let base = analysis.base(relation, position)?;
     let targets = analysis.mapped(&base, targets, position)?;
-    analysis.written(Effect::Insert, base.relation, &targets, true);
+    analysis.written(Effect::Insert, base.relation, &targets, Reach::listed(true));
     analysis.consequences(base.relation, Event::Insert, &targets, position);
     Ok(())
 }

@@ -59,10 +59,8 @@ impl<'a> Analysis<'a> {
                     // What policy says of the view counts too; a view doesn't bound.
                     for effect in effects {
                         self.effect_on(crate::statement::EffectOn {
-                            effect: *effect,
-                            object: Arc::clone(&relation.qualified),
                             bounded: !matches!(effect, Effect::Update | Effect::Delete),
-                            columns: Vec::new(),
+                            ..crate::statement::EffectOn::new(*effect, Arc::clone(&relation.qualified))
                         });
                     }
                     self.table(relation, true);

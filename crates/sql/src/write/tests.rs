@@ -80,6 +80,42 @@ fn nothing_else_bounds() {
     }
 }
 
+/// What the condition of the statement's change fixes; none where no condition of its own decides.
+fn compared(text: &str) -> Option<(String, Vec<String>)> {
+    let mut found = one(text).effects.into_iter().filter_map(|on| on.compared);
+    let compared = found.next()?;
+    assert!(found.next().is_none(), "{text}");
+    Some((compared.table.to_string(), compared.columns.iter().map(ToString::to_string).collect()))
+}
+
+#[test]
+fn what_a_condition_compares_with_constants_is_told() {
+    for (text, columns) in [
+        ("DELETE FROM pad", vec![]),
+        ("DELETE FROM pad WHERE txt = 'x'", vec!["txt"]),
+        ("DELETE FROM pad p WHERE p.num IN (1, $1) AND (txt = $2 AND id > 3)", vec!["num", "txt"]),
+        ("UPDATE pad SET num = 1 WHERE (txt, num) = ('x', 2)", vec!["txt", "num"]),
+        ("UPDATE pad SET num = 1 WHERE txt = 'x' OR num = 2", vec![]),
+        ("UPDATE pad SET num = 1 WHERE txt = upper('x') AND NOT num = 2 AND id = num", vec![]),
+        ("UPDATE pad SET num = 1 FROM products p WHERE p.id = 1 AND txt = 'x'", vec!["txt"]),
+        ("MERGE INTO pad p USING products s ON p.id = s.id AND p.num = 3 WHEN MATCHED THEN DELETE", vec!["num"]),
+    ] {
+        let mut found = compared(text).unwrap();
+        found.1.sort();
+        let mut columns: Vec<String> = columns.into_iter().map(str::to_owned).collect();
+        columns.sort();
+        assert_eq!(found, ("public.pad".to_owned(), columns), "{text}");
+    }
+    // The rows of VALUES, a cursor's row, a view's.
+    for text in [
+        "INSERT INTO pad VALUES (1, 'x', 2) ON CONFLICT (id) DO UPDATE SET txt = 'x'",
+        "DELETE FROM pad WHERE CURRENT OF c",
+        "UPDATE customer_contacts SET full_name = 'x' WHERE id = 1",
+    ] {
+        assert_eq!(compared(text), None, "{text}");
+    }
+}
+
 #[test]
 fn every_assigned_column_is_a_write_and_says_whether_it_is_constant() {
     assert_eq!(writes("INSERT INTO pad VALUES (1, $1, -3)"), ["pad.id", "pad.txt", "pad.num"]);
