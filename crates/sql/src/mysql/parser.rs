@@ -7,8 +7,11 @@ use sqlparser::{
 };
 
 use crate::{
-    postgres::lexer::{Kind, Token},
-    statement::{Refusal, RefusalKind},
+    postgres::{
+        lexer::{Kind, Token},
+        parser,
+    },
+    statement::Refusal,
 };
 
 /// Nesting that the parser follows; the guard has bounded the tokens before.
@@ -25,31 +28,11 @@ pub fn whole<T>(
     parse: impl FnOnce(&mut Parser<'static>) -> Result<T, ParserError>,
 ) -> Result<T, Refusal> {
     let converted = all_converted(tokens);
-    let mut parser = Parser::new(&DIALECT).with_recursion_limit(RECURSION_LIMIT).with_tokens_with_locations(converted);
-    let tree = parse(&mut parser).map_err(|error| refusal(tokens, &mut parser, &error))?;
-    match parser.peek_token_ref().token {
+    let mut reader = Parser::new(&DIALECT).with_recursion_limit(RECURSION_LIMIT).with_tokens_with_locations(converted);
+    let tree = parse(&mut reader).map_err(|error| parser::refusal(tokens, &mut reader, &error))?;
+    match reader.peek_token_ref().token {
         Parsed::EOF => Ok(tree),
-        _ => Err(refusal(tokens, &mut parser, &ParserError::ParserError(String::new()))),
-    }
-}
-
-/// The parser's own words may quote a literal, so only the place is told.
-fn refusal(tokens: &[Token<'_>], parser: &mut Parser<'static>, error: &ParserError) -> Refusal {
-    let column = parser.peek_token_ref().span.start.column;
-    let token = tokens.iter().find(|t| u64::from(t.position.0) == column).or(tokens.last());
-    let near = token.map_or_else(
-        || "the end".to_owned(),
-        |t| if t.kind.is_literal() { "a literal".to_owned() } else { t.value.to_uppercase() },
-    );
-    let (kind, construct) = match error {
-        ParserError::RecursionLimitExceeded => (RefusalKind::TooComplex, "nesting".to_owned()),
-        _ => (RefusalKind::Unparsed, format!("a form that is not known, near {near}")),
-    };
-    Refusal {
-        kind,
-        construct: construct.into(),
-        position: token.map(|t| t.position),
-        hint: "write the statement in a simpler form".into(),
+        _ => Err(parser::refusal(tokens, &mut reader, &ParserError::ParserError(String::new()))),
     }
 }
 

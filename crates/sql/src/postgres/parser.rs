@@ -60,7 +60,7 @@ pub fn query(text: &str) -> Result<Query, Refusal> {
 }
 
 /// The parser's own words may quote a literal, so only the place is told.
-fn refusal(tokens: &[Token<'_>], parser: &mut Parser<'static>, error: &ParserError) -> Refusal {
+pub(crate) fn refusal(tokens: &[Token<'_>], parser: &mut Parser<'static>, error: &ParserError) -> Refusal {
     let column = parser.peek_token_ref().span.start.column;
     let token = tokens.iter().find(|t| u64::from(t.position.0) == column).or(tokens.last());
     let near = token.map_or_else(
