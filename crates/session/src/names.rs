@@ -64,6 +64,25 @@ impl Names {
     }
 }
 
+/// Lets a name stand again for what it stood for before a message that failed: in the first of the messages under way that would put that back
+/// themselves, should they fail too, else among the names. `made` tells what the failed message had made of the name.
+pub(crate) fn put_back<'q, T: 'q>(
+    mut owed: impl Iterator<Item = &'q mut Option<Box<T>>>,
+    names: &mut HashMap<String, T, RandomState>,
+    name: &str,
+    made: impl Fn(Option<&T>) -> bool,
+    before: Option<Box<T>>,
+) {
+    if let Some(replaced) = owed.find(|replaced| made(replaced.as_deref())) {
+        *replaced = before;
+    } else if made(names.get(name)) {
+        match before {
+            Some(before) => drop(names.insert(name.to_owned(), *before)),
+            None => drop(names.remove(name)),
+        }
+    }
+}
+
 impl Session {
     /// Whether a name stands for what it is taken for. Within a batch it does, or the server skips its use too. What an earlier batch
     /// makes of it is only known once that batch is answered: should it fail, the server would run what the name stood for before.

@@ -11,7 +11,7 @@ use crate::{
     event::{Action, ClientReply, Column, EndReason, Formats, Log, Relay, ServerMessage, Target, Transaction},
     expect::{Execution, Expect, OwnStep, Query},
     judgement::{Judge, Judgement, Part},
-    names::{Portal, Prepared},
+    names::{Portal, Prepared, put_back},
     session::{Mode, Own, Rows, Session, status},
 };
 
@@ -388,46 +388,22 @@ impl Session {
     /// Puts a statement back in place of the one with this id (0: of none). Where a later message has replaced that, it is what a
     /// failure of that message brings back.
     fn restore(&mut self, name: &str, id: u64, statement: Option<Box<Prepared>>) {
-        let is = |found: Option<&Prepared>| found.map_or(0, |p| p.id) == id;
-        for owed in &mut self.queue {
-            let replaced = match owed {
-                Expect::Parse { name: n, replaced, .. } if n == name => replaced,
-                Expect::Close { target: Target::Statement, name: n, statement, .. } if n == name => statement,
-                _ => continue,
-            };
-            if is(replaced.as_deref()) {
-                *replaced = statement;
-                return;
-            }
-        }
-        if is(self.names.statements.get(name)) {
-            match statement {
-                Some(statement) => drop(self.names.statements.insert(name.to_owned(), *statement)),
-                None => drop(self.names.statements.remove(name)),
-            }
-        }
+        let owed = self.queue.iter_mut().filter_map(|owed| match owed {
+            Expect::Parse { name: n, replaced, .. } if n == name => Some(replaced),
+            Expect::Close { target: Target::Statement, name: n, statement, .. } if n == name => Some(statement),
+            _ => None,
+        });
+        put_back(owed, &mut self.names.statements, name, |made| made.map_or(0, |p| p.id) == id, statement);
     }
 
     /// The same for a portal and its number.
     fn restore_portal(&mut self, name: &str, number: u64, portal: Option<Box<Portal>>) {
-        let is = |found: Option<&Portal>| found.map_or(0, |p| p.number) == number;
-        for owed in &mut self.queue {
-            let replaced = match owed {
-                Expect::Bind { portal: n, replaced, .. } if n == name => replaced,
-                Expect::Close { target: Target::Portal, name: n, portal, .. } if n == name => portal,
-                _ => continue,
-            };
-            if is(replaced.as_deref()) {
-                *replaced = portal;
-                return;
-            }
-        }
-        if is(self.names.portals.get(name)) {
-            match portal {
-                Some(portal) => drop(self.names.portals.insert(name.to_owned(), *portal)),
-                None => drop(self.names.portals.remove(name)),
-            }
-        }
+        let owed = self.queue.iter_mut().filter_map(|owed| match owed {
+            Expect::Bind { portal: n, replaced, .. } if n == name => Some(replaced),
+            Expect::Close { target: Target::Portal, name: n, portal, .. } if n == name => Some(portal),
+            _ => None,
+        });
+        put_back(owed, &mut self.names.portals, name, |made| made.map_or(0, |p| p.number) == number, portal);
     }
 
     fn settings_reply(
