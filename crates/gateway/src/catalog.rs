@@ -7,7 +7,7 @@ use std::{
 };
 
 use querygate_journal::Chain;
-use querygate_record::{Digest, Engine, Entry, Event, Facts, Origin, Outcome};
+use querygate_record::{Engine, Entry, Event, Origin};
 use querygate_sql::catalog::{Catalog, MYSQL_SNAPSHOT, POSTGRES_FINGERPRINT, POSTGRES_SNAPSHOT};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -16,18 +16,17 @@ use tokio::{
 
 use crate::{
     config::Servers,
-    log::now_ns,
+    log::{now_ns, own_end, own_facts},
     mysql,
     postgres::{
         own::{Own, OwnError},
+        reach::{POOLED, POOLED_REMEDY},
         upstream::Route,
     },
     shared::Shared,
     world::{DatabaseState, World},
 };
 
-const POOLED: &str = "a pooler in transaction mode stands before the server: sessions share server processes. \
-    Give the server's own address, or a pool with pool_mode = session";
 const POOLED_NOW: &str =
     "a pooler in transaction mode stands before the database server now: no session is the client's own there";
 const MOVED: &str = "the database is served by another server now: connect again";
@@ -182,18 +181,14 @@ impl Watcher {
 
     fn begin(&mut self, what: &str) -> Result<i64, String> {
         let begun = now_ns();
-        let facts = Facts { text: what.to_owned(), rule: "gateway".to_owned(), ..Facts::default() };
-        let facts: Digest = self.chain.facts(&facts, begun);
+        let facts = self.chain.facts(&own_facts(what), begun);
         self.log(Event::Begin { facts, values: Vec::new() }, begun)?;
         Ok(begun)
     }
 
     fn ended(&mut self, begun: i64, well: bool) -> Result<(), String> {
         let ended = now_ns();
-        let status = if well { "ok" } else { "error" };
-        let duration_ns = u64::try_from(ended.saturating_sub(begun)).unwrap_or(0);
-        let outcome = Outcome { status: status.into(), duration_ns, ..Outcome::default() };
-        self.log(Event::End(Box::new(outcome)), ended)
+        self.log(own_end(if well { "ok" } else { "error" }, begun, ended), ended)
     }
 
     /// Makes sure of a connection to a server that will do, and that sessions go to the same one.
@@ -224,7 +219,7 @@ impl Watcher {
             self.database.pooled.store(pooled, Ordering::Release);
             if pooled {
                 self.close();
-                return Err(POOLED.to_owned());
+                return Err(format!("{POOLED}: {POOLED_REMEDY}"));
             }
         }
         if !known {

@@ -24,7 +24,7 @@ use crate::{
     duplex::{Duplex, OUT_BYTES_MAX, Which},
     end::{log_away, stopping},
     judge::SessionJudge,
-    log::{LoopLog, Need, now_ns},
+    log::{LoopLog, Need, now_ns, own_facts},
     registry::{Cancelled, Live, MAILBOX_MAX, Mail},
     shared::{LoopParts, Shared},
     timers::{Timers, caps},
@@ -337,9 +337,8 @@ impl<W: Wire> Driver<W> {
             }
             Log::Own(what) => {
                 origin = Origin::Gateway;
-                let facts =
-                    querygate_record::Facts { text: what.to_owned(), rule: "gateway".to_owned(), ..Default::default() };
-                Event::Begin { facts: self.log.facts(&facts, &std::sync::OnceLock::new(), time), values: Vec::new() }
+                let facts = self.log.facts(&own_facts(what), &std::sync::OnceLock::new(), time);
+                Event::Begin { facts, values: Vec::new() }
             }
             Log::OwnEnd(outcome) => {
                 (origin, needed) = (Origin::Gateway, false);

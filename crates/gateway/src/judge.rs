@@ -255,9 +255,8 @@ impl SessionJudge {
         let last = judgement.parts.len().checked_sub(1)?;
         let sets = self.setting_changed_in_transaction || judgement.is_barrier();
         for part in judgement.parts.get(..last).unwrap_or_default() {
-            // To set a savepoint changes nothing that was set before.
-            let stays = matches!(part.transaction, TransactionChange::None | TransactionChange::Begin);
-            let returns = sets && !stays && part.tag != "SAVEPOINT";
+            use TransactionChange as Change;
+            let returns = sets && !matches!(part.transaction, Change::None | Change::Begin | Change::Savepoint);
             if part.barrier == Barrier::Unknown || returns {
                 return Some(apart(part.tag));
             }
@@ -395,7 +394,7 @@ impl Judge for SessionJudge {
             _ if self.is_mysql() => {}
             TransactionChange::Begin if !self.defined => self.settle_inside(),
             // Back to a savepoint: what was defined since then is gone.
-            TransactionChange::Savepoint if self.defined => self.inside.changed(),
+            TransactionChange::RollbackTo if self.defined => self.inside.changed(),
             _ => {}
         }
         if part.defines && !self.is_mysql() {

@@ -37,6 +37,7 @@ pub use metrics::Metrics;
 pub use mysql::upstream::Own as OwnMysql;
 pub use postgres::{
     own::{Own, OwnError},
+    reach::{POOLED, POOLED_REMEDY},
     upstream::{ConnectError, Upstream},
 };
 pub use registry::{Live, Registry, SessionInfo};

@@ -10,7 +10,7 @@ use std::{
 };
 
 use querygate_journal::{Chain, Durability, Journal, SyncState, Written};
-use querygate_record::{Digest, Entry, Event, Facts, Origin, SessionId};
+use querygate_record::{Digest, Entry, Event, Facts, Origin, Outcome, SessionId};
 use tokio::sync::{Notify, watch};
 
 /// How long a statement waits for its entry to reach the disk before the log counts as away.
@@ -46,6 +46,17 @@ impl Need {
     pub fn is_some(self) -> bool {
         self.any
     }
+}
+
+/// The facts of something that the gateway has a server do by itself, in words.
+pub fn own_facts(what: &str) -> Facts {
+    Facts { text: what.to_owned(), rule: "gateway".to_owned(), ..Facts::default() }
+}
+
+/// How something of the gateway's own ended that began at `begun_ns`.
+pub fn own_end(status: &'static str, begun_ns: i64, ended_ns: i64) -> Event {
+    let duration_ns = u64::try_from(ended_ns.saturating_sub(begun_ns)).unwrap_or(0);
+    Event::End(Box::new(Outcome { status: status.into(), duration_ns, ..Outcome::default() }))
 }
 
 /// Shared by the sessions of one event loop.
@@ -95,6 +106,23 @@ impl LoopLog {
                 *id.get_or_init(|| digest)
             }
         }
+    }
+
+    /// Returns once something of the gateway's own, for a session that has not begun yet, is in the log; tells when that began.
+    pub async fn begin_own(&self, session: SessionId, what: &str) -> Result<i64, LogAway> {
+        let begun = now_ns();
+        let facts = self.facts(&own_facts(what), &OnceLock::new(), begun);
+        let begin = Event::Begin { facts, values: Vec::new() };
+        let mut need = Need::default();
+        need.add(self.push(Some(session), 0, Origin::Gateway, begin, begun), false);
+        self.commit(need).await?;
+        Ok(begun)
+    }
+
+    /// Puts its end into the log, which nobody waits for.
+    pub fn end_own(&self, session: SessionId, status: &'static str, begun_ns: i64) {
+        let ended = now_ns();
+        self.push(Some(session), 0, Origin::Gateway, own_end(status, begun_ns, ended), ended);
     }
 
     /// Whether entries that ask for it must be on disk.

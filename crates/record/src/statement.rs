@@ -29,8 +29,12 @@ pub enum TransactionChange {
     Commit,
     /// Ends it and drops its changes (ROLLBACK, ABORT).
     Rollback,
-    /// Sets, releases or returns to a savepoint; stays inside.
+    /// Sets a savepoint; stays inside.
     Savepoint,
+    /// Releases a savepoint and keeps what was done since; stays inside.
+    Release,
+    /// Returns to a savepoint and drops what was done since (ROLLBACK TO); stays inside.
+    RollbackTo,
 }
 
 /// Whether a statement may change a tracked setting, so that what follows can only be analysed after it ran.

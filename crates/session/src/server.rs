@@ -249,7 +249,7 @@ impl Session {
                 self.end_portals(now_ns, out);
                 self.settings_stale |= self.settings_in_transaction;
             }
-            TransactionChange::Savepoint => self.settings_stale |= self.settings_in_transaction,
+            TransactionChange::RollbackTo => self.settings_stale |= self.settings_in_transaction,
             _ => {}
         }
         if part.defines {

@@ -87,10 +87,12 @@ fn undone(earlier: &[Statement], statement: &Statement) -> bool {
     let any = |held: &Statement| held.barrier.is_some() || !held.temporary.is_empty();
     let local = |held: &Statement| matches!(held.barrier, Barrier::Constant { local: true, .. });
     match statement.transaction {
-        TransactionChange::Rollback => earlier.iter().any(any),
-        TransactionChange::Savepoint => statement.tag == "ROLLBACK" && earlier.iter().any(any),
+        TransactionChange::Rollback | TransactionChange::RollbackTo => earlier.iter().any(any),
         TransactionChange::Commit => earlier.iter().any(local),
-        TransactionChange::Begin | TransactionChange::None => false,
+        TransactionChange::None
+        | TransactionChange::Begin
+        | TransactionChange::Savepoint
+        | TransactionChange::Release => false,
     }
 }
 

@@ -1,13 +1,13 @@
 //! From a proved identity to a session: which database, a server connection, the first OK.
 
-use std::sync::{Arc, OnceLock, atomic::Ordering};
+use std::sync::{Arc, atomic::Ordering};
 
 use querygate_mysql::{
     capability::{self as can},
     response::{OK, Success},
 };
 use querygate_policy::Limits;
-use querygate_record::{Engine, Event, Facts, Origin, Outcome, SessionId};
+use querygate_record::{Engine, Event, Origin, SessionId};
 use tokio::sync::mpsc;
 
 use super::{
@@ -19,7 +19,7 @@ use crate::{
     driver::{Driver, Start},
     duplex::{Duplex, Side},
     judge::{SessionJudge, Subject},
-    log::{LogAway, Need, now_ns},
+    log::{LogAway, now_ns},
     registry::{MAILBOX_MAX, SessionInfo},
     shared::LoopParts,
     world::{AllTaken, DatabaseState, Places, World},
@@ -89,16 +89,8 @@ async fn prepare(parts: &LoopParts, client: &LoggedIn) -> Result<Prepared, Refus
 
 /// The statement by which the gateway pins a server connection's settings is in the log before it is sent, like all of its own.
 async fn log_own(parts: &LoopParts, session: SessionId) -> Result<(), LogAway> {
-    let now = now_ns();
-    let what = "pin the settings of a server connection".to_owned();
-    let facts = Facts { text: what, rule: "gateway".to_owned(), ..Facts::default() };
-    let facts = parts.log.facts(&facts, &OnceLock::new(), now);
-    let begin = Event::Begin { facts, values: Vec::new() };
-    let mut need = Need::default();
-    need.add(parts.log.push(Some(session), 0, Origin::Gateway, begin, now), false);
-    parts.log.commit(need).await?;
-    let ended = Event::End(Box::new(Outcome { status: "sent".into(), ..Outcome::default() }));
-    parts.log.push(Some(session), 0, Origin::Gateway, ended, now_ns());
+    let begun = parts.log.begin_own(session, "pin the settings of a server connection").await?;
+    parts.log.end_own(session, "sent", begun);
     Ok(())
 }
 

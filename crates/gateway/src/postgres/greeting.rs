@@ -29,7 +29,7 @@ use crate::{
     postgres::{
         Postgres,
         handshake::Login,
-        reach::{POOLED, Unreached, Way},
+        reach::{POOLED, POOLED_REMEDY, Unreached, Way},
         server_side::client_value,
         upstream::Connected,
     },
@@ -42,8 +42,6 @@ use crate::{
 const VERSION_MAJOR: u32 = 10_000;
 /// Bytes that a client may send before it is ready, at most: then it is not read.
 const EARLY_BYTES_MAX: usize = 64 * 1024;
-const POOLED_HINT: &str =
-    "Tell the gateway's administrator: give the server's own address, or a pool with pool_mode = session.";
 /// Longest `application_name` that Postgres keeps, bytes.
 const APPLICATION_NAME_MAX: usize = 63;
 
@@ -193,7 +191,7 @@ async fn gone(login: &mut Login) {
 async fn present_world(database: &DatabaseState) -> Result<Arc<World>, Refusal> {
     database.present_world().await.ok_or_else(|| {
         if database.pooled.load(Ordering::Acquire) {
-            return Refusal::new("0A000", POOLED).hint(POOLED_HINT);
+            return Refusal::new("0A000", POOLED).hint(pooled_hint());
         }
         Refusal::new("08006", "the gateway can't read the database's catalog")
             .hint("The database server may be away; the gateway's log says more. Try again later.")
@@ -317,6 +315,10 @@ fn application_name(subject: &str, theirs: &str) -> String {
     name
 }
 
+fn pooled_hint() -> String {
+    format!("Tell the gateway's administrator: {POOLED_REMEDY}.")
+}
+
 async fn run(parts: LoopParts, login: Login, prepared: Prepared) {
     let Prepared { database, places, world, limits, parameters } = prepared;
     let way = Way {
@@ -339,7 +341,7 @@ async fn run(parts: LoopParts, login: Login, prepared: Prepared) {
                 now_ns(),
             );
             let mut refusal = Refusal::new(code, words);
-            refusal.hint = matches!(error, Unreached::Shared).then(|| POOLED_HINT.to_owned());
+            refusal.hint = matches!(error, Unreached::Shared).then(pooled_hint);
             return refuse(login, &refusal).await;
         }
     };

@@ -6,7 +6,7 @@ mod greeting;
 mod handshake;
 pub mod own;
 mod prove;
-mod reach;
+pub mod reach;
 mod replies;
 mod rows;
 mod server_side;

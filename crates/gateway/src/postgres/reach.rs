@@ -1,13 +1,13 @@
 //! A session's connection to its server: to the one whose catalog is read, and to a server process that is the session's alone.
 
-use std::sync::{OnceLock, atomic::Ordering};
+use std::sync::atomic::Ordering;
 
-use querygate_record::{Event, Facts, Origin, Outcome, Principal, SessionId};
+use querygate_record::{Principal, SessionId};
 use tokio::time::timeout;
 
 use crate::{
     end::log_away,
-    log::{LogAway, LoopLog, Need, now_ns},
+    log::{LogAway, LoopLog},
     postgres::{
         own::OwnError,
         upstream::{ConnectError, Connected},
@@ -28,9 +28,7 @@ pub enum Unreached {
     #[error(transparent)]
     Own(#[from] OwnError),
     /// A pooler hands its server process to others too.
-    #[error(
-        "a pooler in transaction mode stands before the database server: the session would share its server process"
-    )]
+    #[error("{}", POOLED)]
     Shared,
     /// An answer took too long.
     #[error("the database server, or a pooler before it, did not answer the gateway's own question in time")]
@@ -50,9 +48,11 @@ impl Unreached {
     }
 }
 
-/// What a client is told where sessions are shared.
+/// What is said where sessions are shared.
 pub const POOLED: &str =
     "a pooler in transaction mode stands before the database server, and the gateway needs sessions of its own";
+/// What to do about it.
+pub const POOLED_REMEDY: &str = "give the server's own address, or a pool with pool_mode = session";
 
 /// One session on its way to its server.
 pub struct Way<'a> {
@@ -118,23 +118,10 @@ impl Way<'_> {
 
     /// Does something that reaches the server, between its two entries.
     async fn logged<T>(&self, what: &str, work: impl Future<Output = Result<T, OwnError>>) -> Result<T, Unreached> {
-        let begun = now_ns();
-        let facts = Facts { text: what.to_owned(), rule: "gateway".to_owned(), ..Facts::default() };
-        let facts = self.log.facts(&facts, &OnceLock::new(), begun);
-        let mut need = Need::default();
-        need.add(self.push(Event::Begin { facts, values: Vec::new() }, begun), false);
-        self.log.commit(need).await?;
+        let begun = self.log.begin_own(self.session, what).await?;
         let result = timeout(self.database.settings.connect_timeout, work).await;
-        let ended = now_ns();
-        let status = if matches!(result, Ok(Ok(_))) { "ok" } else { "error" };
-        let duration_ns = u64::try_from(ended.saturating_sub(begun)).unwrap_or(0);
-        self.push(Event::End(Box::new(Outcome { status: status.into(), duration_ns, ..Outcome::default() })), ended);
+        self.log.end_own(self.session, if matches!(result, Ok(Ok(_))) { "ok" } else { "error" }, begun);
         Ok(result.map_err(|_| Unreached::Slow)??)
-    }
-
-    /// Puts an entry of the gateway's own into the log; returns its turn.
-    fn push(&self, event: Event, time_ns: i64) -> u64 {
-        self.log.push(Some(self.session), 0, Origin::Gateway, event, time_ns)
     }
 }
 

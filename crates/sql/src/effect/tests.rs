@@ -28,7 +28,7 @@ fn check(cases: &[(&str, &[&str])]) {
 
 #[test]
 fn transaction_control_is_session_and_says_what_it_changes() {
-    use TransactionChange::{Begin, Commit, None, Rollback, Savepoint};
+    use TransactionChange::{Begin, Commit, None, Release, Rollback, RollbackTo, Savepoint};
     for (text, change) in [
         ("BEGIN", Begin),
         ("BEGIN WORK ISOLATION LEVEL REPEATABLE READ READ ONLY", Begin),
@@ -39,8 +39,8 @@ fn transaction_control_is_session_and_says_what_it_changes() {
         ("ROLLBACK", Rollback),
         ("ABORT WORK", Rollback),
         ("SAVEPOINT a", Savepoint),
-        ("RELEASE a", Savepoint),
-        ("ROLLBACK TO SAVEPOINT a", Savepoint),
+        ("RELEASE a", Release),
+        ("ROLLBACK TO SAVEPOINT a", RollbackTo),
         ("SET TRANSACTION READ ONLY", None),
         ("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED", None),
     ] {

@@ -26,7 +26,7 @@ pub(super) fn statement(analysis: &mut Analysis<'_>, reader: &mut Reader<'_, '_>
         "release" => {
             reader.eat("savepoint");
             reader.identifier()?;
-            ("RELEASE", TransactionChange::Savepoint)
+            ("RELEASE", TransactionChange::Release)
         }
         word => return finish(analysis, reader, matches!(word, "commit" | "end")),
     };
@@ -50,7 +50,7 @@ fn finish(analysis: &mut Analysis<'_>, reader: &mut Reader<'_, '_>, commit: bool
     if !commit && reader.eat("to") {
         reader.eat("savepoint");
         reader.identifier()?;
-        transaction = TransactionChange::Savepoint;
+        transaction = TransactionChange::RollbackTo;
     } else if reader.eat("and") {
         reader.eat("no");
         if !reader.eat("chain") {

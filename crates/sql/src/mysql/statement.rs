@@ -126,9 +126,9 @@ impl Reading<'_> {
             ["rollback", "to", _]
             | ["rollback", "to", "savepoint", _]
             | ["rollback", "work", "to", _]
-            | ["rollback", "work", "to", "savepoint", _] => ("ROLLBACK", Change::Savepoint),
+            | ["rollback", "work", "to", "savepoint", _] => ("ROLLBACK", Change::RollbackTo),
             ["savepoint", _] => ("SAVEPOINT", Change::Savepoint),
-            ["release", "savepoint", _] => ("RELEASE", Change::Savepoint),
+            ["release", "savepoint", _] => ("RELEASE", Change::Release),
             ["start", ..] => return self.define(tokens),
             _ => return Err(unsupported("transaction control of this form", "write BEGIN, COMMIT or ROLLBACK alone")),
         };

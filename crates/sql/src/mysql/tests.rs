@@ -288,7 +288,7 @@ fn effects_have_their_objects() {
     assert_eq!(of("SET NAMES utf8mb4 COLLATE utf8mb4_unicode_ci"), [on(Session, "")]);
     assert_eq!(of("USE shop"), [on(Session, "")]);
     assert_eq!(one("START TRANSACTION").transaction, TransactionChange::Begin);
-    assert_eq!(one("ROLLBACK TO SAVEPOINT a").transaction, TransactionChange::Savepoint);
+    assert_eq!(one("ROLLBACK TO SAVEPOINT a").transaction, TransactionChange::RollbackTo);
     assert_eq!(one("DROP TABLE pad").transaction, TransactionChange::Commit);
 }
 

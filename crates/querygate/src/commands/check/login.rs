@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use querygate_gateway::{Own, OwnError, Upstream};
+use querygate_gateway::{Own, OwnError, POOLED, POOLED_REMEDY, Upstream};
 use querygate_policy::Bound;
 use querygate_record::Principal;
 use serde::Deserialize;
@@ -113,11 +113,7 @@ pub(super) async fn pooler(
     first: &mut Own,
 ) -> Result<Option<Finding>, ServerError> {
     let shared = first.shares_its_session(upstream).await?;
-    Ok(shared.then(|| {
-        let message = "a pooler in transaction mode stands before the server: sessions share server processes";
-        let remedy = "give the server's own address, or a pool with pool_mode = session";
-        Finding::problem(&database.name, message, remedy)
-    }))
+    Ok(shared.then(|| Finding::problem(&database.name, POOLED, POOLED_REMEDY)))
 }
 
 fn quoted(name: &str) -> String {
