@@ -23,12 +23,14 @@ CREATE TABLE customers (id INT PRIMARY KEY, full_name VARCHAR(80) NOT NULL, emai
 CREATE TABLE orders (id INT PRIMARY KEY AUTO_INCREMENT, customer_id INT NOT NULL, total DECIMAL(10,2), note TEXT,
   FOREIGN KEY (customer_id) REFERENCES customers(id));
 CREATE TABLE pad (id INT PRIMARY KEY, txt TEXT);
+CREATE TABLE seats (id INT PRIMARY KEY, `row` VARCHAR(4), note TEXT);
 CREATE VIEW contacts AS SELECT id, email AS mail FROM customers;
 INSERT INTO customers VALUES
   (1, 'Ada', 'ada@example.com', '078-05-1120', '1985-12-10', 1500.50, 7, '2024-02-29 23:59:58', 'old', x'00ff', 'gold'),
   (2, 'Bob', NULL, '219-09-9999', '1990-01-02', 20.00, -3, '2024-03-01 00:00:00', 'new', NULL, 'silver');
 INSERT INTO orders (customer_id, total, note) VALUES (1, 10.00, 'first'), (2, 20.50, 'second');
 INSERT INTO pad VALUES (1, 'one'), (2, 'two');
+INSERT INTO seats VALUES (1, 'A', ''), (2, 'A', ''), (3, 'B', '');
 ";
 
 const POLICY: &str = r#"
@@ -48,6 +50,10 @@ mask.seen_at = "redact"
 mask.level = "redact"
 mask.photo = "redact"
 clear_for = ["dba"]
+
+[table.seats]
+unlisted = "clear"
+bounded_by = ["Row"]
 "#;
 
 /// A server with a shop, and a gateway before it.

@@ -140,6 +140,21 @@ fn a_statement_that_needs_approval_waits_in_silence_and_runs_once() {
 }
 
 #[test]
+fn a_change_is_bounded_by_the_columns_that_the_policy_names() {
+    for flavor in BOTH {
+        let shop = shop(flavor);
+        let script = "BEGIN; UPDATE seats SET note = 'x' WHERE `row` IN ('A', 'C'); SELECT ROW_COUNT() AS n; ROLLBACK;";
+        assert_eq!(shop.shown(script), "n\n2\n");
+        // Inside a transaction nothing waits.
+        for unbounded in ["DELETE FROM seats WHERE id = 1", "UPDATE seats SET note = '' WHERE `row` = 'A' OR id = 1"] {
+            let said = shop.refused(&format!("BEGIN; {unbounded}; COMMIT;"));
+            assert!(said.contains("is not bounded by row on seats"), "{said}");
+        }
+        assert_eq!(shop.shown("SELECT COUNT(*) AS n, MAX(note) AS note FROM seats"), "n\tnote\n3\t\n");
+    }
+}
+
+#[test]
 fn every_statement_is_in_the_log_with_its_begin_and_its_end_and_no_value_of_a_masked_column() {
     for flavor in BOTH {
         let shop = Shop::open(flavor);
