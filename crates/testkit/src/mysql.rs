@@ -198,6 +198,8 @@ fn server(flavor: Flavor, root: &Path, folder: &Path, owner: Owner) -> Command {
     let mut command = owner.command(&flavor.server(root));
     command.current_dir(folder).arg("--no-defaults");
     command.arg(format!("--datadir={}", folder.join("data").display()));
+    // A server that starts deletes the temporary tables in its folder for them, whoever made them.
+    command.arg(format!("--tmpdir={}", folder.display()));
     command.arg(format!("--lc-messages-dir={}", root.join("usr/share/mysql").display()));
     command.arg(format!("--secure-file-priv={}", folder.display()));
     command.arg(format!("--character-sets-dir={}", root.join("usr/share/mysql/charsets").display()));
