@@ -173,6 +173,7 @@ fn sample(transactions: Vec<Transaction>, watch: &Watch) -> Option<Sample> {
         p50_us: at(50),
         p99_us: at(99),
         cpu_us: watch.share(from, until).map(|share| share * 1e6 / per_second),
+        machine_us: watch.share_of_all(from, until).map(|share| share * 1e6 / per_second),
     })
 }
 

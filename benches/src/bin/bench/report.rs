@@ -29,8 +29,8 @@ fn heading(text: &mut String, work: Work) {
     // Writing to a String can't fail.
     let _ = writeln!(
         text,
-        "\n{title}\n{:26} {unit:>9}  {:22} {:>8} {:>8} {each:>9}",
-        "", "of the relay", "p50 us", "p99 us"
+        "\n{title}\n{:26} {unit:>9}  {:22} {:>8} {:>8} {each:>9} {:>9}  {:22}",
+        "", "of the relay", "p50 us", "p99 us", "machine", "of the relay by time"
     );
 }
 
@@ -49,10 +49,12 @@ fn line(text: &mut String, summary: &Summary, result_bytes: u64) {
         |spread: Option<Spread>, digits: usize| spread.map(|s| format!("{:.digits$}", s.median)).unwrap_or_default();
     let _ = writeln!(
         text,
-        "{name:26} {rate:>9}  {:22} {:>8} {:>8} {:>9}",
+        "{name:26} {rate:>9}  {:22} {:>8} {:>8} {:>9} {:>9}  {:22}",
         summary.of_relay.map(ratio).unwrap_or_default(),
         median(summary.p50_us, 0),
         median(summary.p99_us, 0),
         median(summary.cpu_us, 2),
+        median(summary.machine_us, 2),
+        summary.of_relay_by_time.map(ratio).unwrap_or_default(),
     );
 }

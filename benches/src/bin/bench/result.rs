@@ -40,6 +40,8 @@ pub struct Sample {
     pub p99_us: Option<u64>,
     /// Processor time of the process in between, for each transaction or row.
     pub cpu_us: Option<f64>,
+    /// Processor time of the whole machine, for each transaction.
+    pub machine_us: Option<f64>,
 }
 
 /// All measurements, round by round.
@@ -83,6 +85,10 @@ pub struct Summary {
     pub p50_us: Option<Spread>,
     pub p99_us: Option<Spread>,
     pub cpu_us: Option<Spread>,
+    pub machine_us: Option<Spread>,
+    /// What the relay needs of the machine for a transaction by what this needs, round by round: the ratio of throughputs
+    /// that the machine would come to if it never idled.
+    pub of_relay_by_time: Option<Spread>,
     pub rounds: Vec<Sample>,
 }
 
@@ -111,17 +117,20 @@ impl Results {
 
     fn summary(&self, cell: Cell, samples: &[Sample]) -> Option<Summary> {
         let relay = self.samples.get(&Cell { work: cell.work.unmasked(), place: Place::Relay });
-        let pairs = samples.iter().zip(relay.into_iter().flatten());
+        let pairs = || samples.iter().zip(relay.into_iter().flatten());
+        let by_time = pairs().filter_map(|(sample, relay)| relay.machine_us.zip(sample.machine_us)).map(|(r, s)| r / s);
         let whole =
             |figure: fn(&Sample) -> Option<u64>| Spread::of(samples.iter().filter_map(figure).map(|n| n as f64));
         Some(Summary {
             work: cell.work,
             place: cell.place,
             per_second: Spread::of(samples.iter().map(|sample| sample.per_second))?,
-            of_relay: Spread::of(pairs.map(|(sample, relay)| sample.per_second / relay.per_second)),
+            of_relay: Spread::of(pairs().map(|(sample, relay)| sample.per_second / relay.per_second)),
             p50_us: whole(|sample| sample.p50_us),
             p99_us: whole(|sample| sample.p99_us),
             cpu_us: Spread::of(samples.iter().filter_map(|sample| sample.cpu_us)),
+            machine_us: Spread::of(samples.iter().filter_map(|sample| sample.machine_us)),
+            of_relay_by_time: Spread::of(by_time),
             rounds: samples.to_vec(),
         })
     }

@@ -41,7 +41,7 @@ pub fn measure(stand: &Stand, cell: Cell) -> Result<(Sample, u64), Error> {
     }
     let per_second = ROWS as f64 / took.as_secs_f64();
     let cpu_us = used.map(|used| used.as_secs_f64() * 1e6 / ROWS as f64);
-    Ok((Sample { per_second, p50_us: None, p99_us: None, cpu_us }, bytes))
+    Ok((Sample { per_second, p50_us: None, p99_us: None, cpu_us, machine_us: None }, bytes))
 }
 
 /// Sends a statement and counts rows and bytes until the server is ready again.
