@@ -21,6 +21,7 @@ mod limits;
 mod metrics;
 mod migrations;
 mod own_statements;
+mod rarely_used;
 mod reload;
 mod secrets;
 mod sql_functions;
