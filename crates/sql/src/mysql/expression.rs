@@ -136,6 +136,10 @@ impl Reading<'_> {
             Expr::CompoundIdentifier(names) => names.iter().map(|n| n.value.as_str()).collect(),
             _ => return Err(unsupported("an expression of this form", "write a column's name")),
         };
+        if let [.., column] = names[..] {
+            let alias = names.len().checked_sub(2).and_then(|at| names.get(at)).copied();
+            self.shown_by_system(scope, alias, column);
+        }
         let found = match names[..] {
             [variable] if variable.starts_with('@') => return self.variable(variable),
             [column] => scope.unqualified(column),
@@ -147,6 +151,13 @@ impl Reading<'_> {
             _ => None,
         };
         found.ok_or_else(|| unknown_column(&names.join(".")))
+    }
+
+    /// Notes a name that may be one of the columns that tell of what is stored.
+    pub fn shown_by_system(&mut self, scope: &Scope<'_>, alias: Option<&str>, column: &str) {
+        if !column.starts_with('@') && scope.may_tell_more(alias, column) {
+            self.opaque(format!("column {} of a system table", column.to_lowercase()), "");
+        }
     }
 
     /// User variables hold constants alone: nothing else may be put into them. System variables that tell of other statements are not known.

@@ -17,24 +17,69 @@ use crate::{
 /// The server's own databases.
 const SYSTEM: &[&str] = &["information_schema", "mysql", "performance_schema", "sys"];
 
-/// Relations of `information_schema` that hold definitions and nothing of what is stored.
-const DEFINITIONS: &[&str] = &[
-    "applicable_roles",
-    "character_sets",
-    "collation_character_set_applicability",
-    "collations",
-    "columns",
-    "enabled_roles",
-    "engines",
-    "key_column_usage",
-    "keywords",
-    "parameters",
-    "referential_constraints",
-    "routines",
-    "schemata",
-    "table_constraints",
-    "views",
-];
+/// What a relation of `information_schema` holds.
+enum Described {
+    /// Definitions, and nothing of what is stored.
+    Whole,
+    /// Definitions in these columns.
+    By(&'static [&'static str]),
+    /// More than that.
+    No,
+}
+
+fn described(table: &str) -> Described {
+    match table {
+        "applicable_roles"
+        | "character_sets"
+        | "collation_character_set_applicability"
+        | "collations"
+        | "columns"
+        | "enabled_roles"
+        | "engines"
+        | "key_column_usage"
+        | "keywords"
+        | "parameters"
+        | "referential_constraints"
+        | "routines"
+        | "schemata"
+        | "table_constraints"
+        | "views" => Described::Whole,
+        "tables" => Described::By(&[
+            "table_catalog",
+            "table_schema",
+            "table_name",
+            "table_type",
+            "engine",
+            "version",
+            "row_format",
+            "table_collation",
+            "create_options",
+            "table_comment",
+            "temporary",
+        ]),
+        "statistics" => Described::By(&[
+            "table_catalog",
+            "table_schema",
+            "table_name",
+            "non_unique",
+            "index_schema",
+            "index_name",
+            "seq_in_index",
+            "column_name",
+            "collation",
+            "sub_part",
+            "packed",
+            "nullable",
+            "index_type",
+            "comment",
+            "index_comment",
+            "is_visible",
+            "ignored",
+            "expression",
+        ]),
+        _ => Described::No,
+    }
+}
 
 /// Which side of an outer join may be absent.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -115,6 +160,10 @@ impl Reading<'_> {
                     let [column] = parts(name)?[..] else {
                         return Err(unsupported("a qualified name in USING", "write the column's name alone"));
                     };
+                    let tells = |s: &Source| s.shown.is_some_and(|shown| !shown.iter().any(|c| same(c, &column.value)));
+                    if scope.sources.iter().any(tells) {
+                        self.opaque(format!("column {} of a system table", column.value.to_lowercase()), "");
+                    }
                     names.push(column.value.clone());
                 }
                 self.common(&names, (first, second), absent, stars, scope);
@@ -184,14 +233,14 @@ impl Reading<'_> {
                     }
                     false => self.query(subquery, scope.outer)?,
                 };
-                add(scope, Source { alias: alias.name.value.clone(), columns: renamed(columns, alias)?, open: false });
+                add(scope, Source::listed(alias.name.value.clone(), renamed(columns, alias)?));
                 Ok(())
             }
             TableFactor::JsonTable { json_expr, alias: Some(alias), columns: _, json_path: _ } => {
                 let around = Scope { star: None, ..scope.clone() };
                 self.expression(json_expr, &around, &"JSON_TABLE".into())?;
                 // Its columns are computed; their names are not needed to know that.
-                add(scope, Source { alias: alias.name.value.clone(), columns: Vec::new(), open: true });
+                add(scope, Source::open(alias.name.value.clone()));
                 Ok(())
             }
             TableFactor::NestedJoin { table_with_joins, alias: None } => self.joined(table_with_joins, scope),
@@ -209,9 +258,16 @@ impl Reading<'_> {
         }
         let alias = alias.map_or_else(|| last.value.clone(), |a| a.name.value.clone());
         if let [only] = names[..]
+            && only.quote_style.is_none()
+            && only.value.eq_ignore_ascii_case("dual")
+        {
+            // The word is reserved: a table of that name is written in backticks.
+            return Ok(Source::listed(alias, Vec::new()));
+        }
+        if let [only] = names[..]
             && let Some(columns) = self.cte(&only.value)?
         {
-            return Ok(Source { alias, columns, open: false });
+            return Ok(Source::listed(alias, columns));
         }
         if let [database, table] = names[..]
             && SYSTEM.contains(&database.value.to_lowercase().as_str())
@@ -222,21 +278,27 @@ impl Reading<'_> {
             && self.is_temporary_name(&only.value)?
         {
             // What a temporary table holds was read under the same masks, or is a constant.
-            return Ok(Source { alias, columns: Vec::new(), open: true });
+            return Ok(Source { temporary: true, ..Source::open(alias) });
         }
         let relation = self.relation(name)?;
         let columns = self.columns_of(relation)?;
-        Ok(Source { alias, columns, open: false })
+        Ok(Source::listed(alias, columns))
     }
 
     fn system(&mut self, database: &str, table: &str, alias: String) -> Result<Source, Refusal> {
         let (database, table) = (database.to_lowercase(), table.to_lowercase());
         let name = format!("{database}.{table}");
         self.effect(Effect::Read, &name);
-        if database != "information_schema" || !DEFINITIONS.contains(&table.as_str()) {
-            self.opaque(format!("system table {name}"), "");
-        }
-        Ok(Source { alias, columns: Vec::new(), open: true })
+        let described = if database == "information_schema" { described(&table) } else { Described::No };
+        let shown = match described {
+            Described::Whole => None,
+            Described::By(columns) => Some(columns),
+            Described::No => {
+                self.opaque(format!("system table {name}"), "");
+                None
+            }
+        };
+        Ok(Source { shown, ..Source::open(alias) })
     }
 
     /// The columns that reading a relation gives; a view's come from its tables.

@@ -7,6 +7,7 @@
 mod created;
 mod define;
 mod expression;
+mod forms;
 mod from;
 mod functions;
 mod lexer;

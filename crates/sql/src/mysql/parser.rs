@@ -6,6 +6,7 @@ use sqlparser::{
     tokenizer::{Location, Span, Token as Parsed, TokenWithSpan},
 };
 
+use super::forms;
 use crate::{
     postgres::{
         lexer::{Kind, Token},
@@ -36,19 +37,9 @@ pub fn whole<T>(
     }
 }
 
-/// The parser knows MOD as a function alone. The word is reserved: behind an operand it is the operator.
 fn all_converted(tokens: &[Token<'_>]) -> Vec<TokenWithSpan> {
     let mut found: Vec<TokenWithSpan> = tokens.iter().map(converted).collect();
-    for (at, token) in tokens.iter().enumerate().filter(|(_, t)| t.is_word("mod")) {
-        let before = at.checked_sub(1).and_then(|before| tokens.get(before));
-        let operand = before.is_some_and(|b| {
-            b.kind.is_literal() || b.kind == Kind::QuotedName || b.kind == Kind::Parameter || b.is(")")
-        });
-        let name = before.is_some_and(|b| b.kind == Kind::Word) && !tokens.get(at + 1).is_some_and(|t| t.is("("));
-        if let Some(place) = found.get_mut(at).filter(|_| (operand || name) && token.kind == Kind::Word) {
-            place.token = Parsed::Mod;
-        }
-    }
+    forms::adapt(tokens, &mut found);
     found
 }
 
@@ -75,6 +66,8 @@ fn meaning(token: &Token<'_>) -> Parsed {
 fn operator(text: &str) -> Parsed {
     match text {
         "," => Parsed::Comma,
+        "{" => Parsed::LBrace,
+        "}" => Parsed::RBrace,
         "(" => Parsed::LParen,
         ")" => Parsed::RParen,
         "." => Parsed::Period,

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use sqlparser::ast::{
     Expr, GroupByExpr, LimitClause, OrderBy, OrderByExpr, OrderByKind, Query, Select, SelectFlavor, SelectItem,
-    SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, Value, WildcardAdditionalOptions, With,
+    SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, Value, Values, WildcardAdditionalOptions,
+    With,
 };
 
 use super::{
@@ -143,8 +144,24 @@ impl Reading<'_> {
                 self.order_of(&columns, outer, order_by)?;
                 Ok(columns)
             }
+            SetExpr::Values(values) => {
+                let columns = self.values(values, outer)?;
+                self.order_of(&columns, outer, order_by)?;
+                Ok(columns)
+            }
             _ => Err(unsupported("this form of query", "use SELECT")),
         }
+    }
+
+    /// `VALUES ROW(...), ROW(...)` in MySQL, `VALUES (...), (...)` in MariaDB.
+    fn values(&mut self, values: &Values, outer: Option<&Scope<'_>>) -> Result<Vec<Column>, Refusal> {
+        let (scope, construct) = (Scope::within(outer), "VALUES".into());
+        for expr in values.rows.iter().flat_map(|row| row.content.iter()) {
+            self.expression(expr, &scope, &construct)?;
+        }
+        let width = values.rows.first().map_or(0, |row| row.content.len());
+        let column = |n: usize| Column { name: format!("column_{n}").into(), origin: Origin::Computed };
+        Ok((0..width).map(column).collect())
     }
 
     /// The columns of a UNION: plain only where both arms show the same column, and no row is compared with another.
@@ -183,13 +200,21 @@ impl Reading<'_> {
         order_by: Option<&OrderBy>,
     ) -> Result<Vec<Column>, Refusal> {
         check_plain(select)?;
+        let outermost = std::mem::take(&mut self.outermost);
         let any_order = std::mem::take(&mut self.any_order);
         self.levels.push(Vec::new());
         let mut scope = Scope::within(outer);
         self.from(&select.from, &mut scope)?;
         let mut columns = Vec::new();
         for item in &select.projection {
-            self.item(item, &scope, &mut columns)?;
+            match item {
+                SelectItem::Wildcard(options) if outermost && scope.star_is_of_temporary() => {
+                    check_options(options)?;
+                    self.unlisted_star = true;
+                    columns.extend(scope.sources.iter().flat_map(|s| s.columns.iter().cloned()));
+                }
+                item => self.item(item, &scope, &mut columns)?,
+            }
         }
         if let Some(condition) = &select.selection {
             self.expression(condition, &scope, &"WHERE".into())?;
@@ -212,7 +237,7 @@ impl Reading<'_> {
         Ok(columns)
     }
 
-    fn item(&mut self, item: &SelectItem, scope: &Scope<'_>, columns: &mut Vec<Column>) -> Result<(), Refusal> {
+    pub fn item(&mut self, item: &SelectItem, scope: &Scope<'_>, columns: &mut Vec<Column>) -> Result<(), Refusal> {
         match item {
             SelectItem::UnnamedExpr(expr) => {
                 let name = label(expr);

@@ -42,6 +42,10 @@ pub struct Reading<'c> {
     pub levels: Vec<Vec<ColumnId>>,
     /// The next query's rows may come in any order: only whether there are some counts.
     pub any_order: bool,
+    /// The next SELECT is the statement itself: what it shows goes to the client and nowhere else.
+    pub outermost: bool,
+    /// `*` stands for columns of temporary tables too, which are not listed: how many result columns there are is not known.
+    pub unlisted_star: bool,
     seen: HashSet<(ColumnId, Arc<str>)>,
 }
 
@@ -88,6 +92,8 @@ impl<'c> Reading<'c> {
             relations_read: 0,
             levels: Vec::new(),
             any_order: false,
+            outermost: false,
+            unlisted_star: false,
             seen: HashSet::default(),
         }
     }

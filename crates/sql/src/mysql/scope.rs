@@ -17,8 +17,24 @@ pub struct Source {
     /// Its alias, or its own name.
     pub alias: String,
     pub columns: Vec<Column>,
-    /// It is one of the server's own: its columns are not listed, and hold no user's values.
+    /// Its columns are not listed, and hold nothing that is masked: one of the server's own, or a temporary table.
     pub open: bool,
+    /// It is a temporary table.
+    pub temporary: bool,
+    /// Its columns that hold definitions alone, where others don't.
+    pub shown: Option<&'static [&'static str]>,
+}
+
+impl Source {
+    /// A relation whose columns are known.
+    pub fn listed(alias: String, columns: Vec<Column>) -> Source {
+        Source { alias, columns, open: false, temporary: false, shown: None }
+    }
+
+    /// One of the server's own, or one that is computed.
+    pub fn open(alias: String) -> Source {
+        Source { alias, columns: Vec::new(), open: true, temporary: false, shown: None }
+    }
 }
 
 /// The relations of one query, and the query around it.
@@ -36,6 +52,31 @@ impl<'o> Scope<'o> {
     /// Inside another query.
     pub fn within(outer: Option<&'o Scope<'o>>) -> Scope<'o> {
         Scope { star: Some(Vec::new()), outer, ..Scope::default() }
+    }
+
+    /// Whether it is temporary tables alone that keep `*` from being known.
+    pub fn star_is_of_temporary(&self) -> bool {
+        let is_temporary = |s: &Source| s.temporary;
+        self.star.is_none()
+            && self.sources.iter().any(is_temporary)
+            && self.sources.iter().all(|s| s.temporary || !s.open)
+    }
+
+    /// Whether a name may be a column of one of the server's own relations that holds more than definitions.
+    pub fn may_tell_more(&self, alias: Option<&str>, name: &str) -> bool {
+        let here = |s: &Source| alias.is_none() && s.columns.iter().any(|c| same(&c.name, name));
+        if self.sources.iter().any(here) {
+            return false;
+        }
+        let mut level = Some(self);
+        while let Some(scope) = level {
+            let mut meant = scope.sources.iter().filter(|s| alias.is_none_or(|alias| same(&s.alias, alias)));
+            if meant.any(|s| s.shown.is_some_and(|shown| !shown.iter().any(|column| same(column, name)))) {
+                return true;
+            }
+            level = scope.outer;
+        }
+        false
     }
 
     /// All that an unqualified name may mean: the columns of the innermost query that has it, and its labels. None: no such name.

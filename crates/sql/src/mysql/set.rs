@@ -1,6 +1,6 @@
 //! SET, and system variables: what a session may change, and read.
 
-use querygate_record::Effect;
+use querygate_record::{Effect, Engine};
 
 use super::reading::{Outcome, Reading, unsupported};
 use crate::{
@@ -123,28 +123,51 @@ impl Reading<'_> {
                 self.effect(Effect::Privilege, "");
                 return Ok(Outcome::of("SET ROLE"));
             }
+            ["statement", ..] if self.catalog.engine() == Engine::Mariadb => return self.set_for_one(tokens),
             _ => self.assignments(tokens.get(1..).unwrap_or_default())?,
         }
         self.effect(Effect::Session, "");
         Ok(Outcome::of("SET"))
     }
 
-    fn assignments(&mut self, tokens: &[Token<'_>]) -> Result<(), Refusal> {
-        for assignment in tokens.split(|t| t.is(",")) {
-            self.assignment(assignment)?;
+    /// Reads MariaDB's `SET STATEMENT assignments FOR statement`.
+    fn set_for_one(&mut self, tokens: &[Token<'_>]) -> Result<Outcome, Refusal> {
+        let Some(at) = tokens.iter().position(|t| t.is_word("for")) else { return Err(form()) };
+        let (settings, statement) = tokens.split_at(at);
+        self.assignments(settings.get(2..).unwrap_or_default())?;
+        let statement = statement.get(1..).unwrap_or_default();
+        if statement.first().is_some_and(|t| t.is_word("set")) {
+            return Err(unsupported("SET STATEMENT around SET", "send them apart"));
         }
-        Ok(())
+        self.effect(Effect::Session, "");
+        self.statement(statement)
+    }
+
+    fn assignments(&mut self, tokens: &[Token<'_>]) -> Result<(), Refusal> {
+        let mut depth = 0_usize;
+        let separates = |token: &Token<'_>| {
+            match () {
+                () if token.is("(") => depth += 1,
+                () if token.is(")") => depth = depth.saturating_sub(1),
+                () => {}
+            }
+            depth == 0 && token.is(",")
+        };
+        tokens.split(separates).try_for_each(|assignment| self.assignment(assignment))
     }
 
     fn assignment(&mut self, tokens: &[Token<'_>]) -> Result<(), Refusal> {
         let scoped = tokens.first().is_some_and(|t| t.is_word("session") || t.is_word("local"));
         let tokens = tokens.get(usize::from(scoped)..).unwrap_or_default();
         let [name, equals, value @ ..] = tokens else { return Err(form()) };
-        if name.kind != Kind::Word || !equals.is("=") {
+        if name.kind != Kind::Word || !(equals.is("=") || equals.is(":=")) {
             return Err(form());
         }
-        let value = constant(value)?;
         let name = name.value.to_ascii_lowercase();
+        if SQL_MODE.contains(&name.as_str()) && changes_mode(value) {
+            return Ok(());
+        }
+        let value = constant(value)?;
         if let Some(system) = name.strip_prefix("@@") {
             let bare = ["session.", "local."].iter().find_map(|scope| system.strip_prefix(scope)).unwrap_or(system);
             if bare.contains('.') {
@@ -181,6 +204,52 @@ impl Reading<'_> {
             listed if LISTED.contains(&listed) => Ok(()),
             _ => Err(unsupported(&format!("SET {name}"), "leave the setting as it is")),
         }
+    }
+}
+
+/// What the mode of this session is called.
+const SQL_MODE: &[&str] = &["sql_mode", "@@sql_mode", "@@session.sql_mode", "@@local.sql_mode"];
+
+/// Modes that are often taken out of what is set. No other mode's name holds one of them.
+const TAKEN_OUT: &[&str] = &[
+    "error_for_division_by_zero",
+    "no_auto_create_user",
+    "no_engine_substitution",
+    "no_zero_date",
+    "no_zero_in_date",
+    "only_full_group_by",
+    "strict_all_tables",
+    "strict_trans_tables",
+];
+
+/// Whether it adds modes to those of the session, or takes some out, and texts are read as before: `CONCAT(@@sql_mode, ',MODE')`,
+/// `REPLACE(@@sql_mode, 'MODE', '')`, each also in `(SELECT ...)`.
+fn changes_mode(value: &[Token<'_>]) -> bool {
+    let value = match value {
+        [open, select, inside @ .., close] if open.is("(") && select.is_word("select") && close.is(")") => inside,
+        all => all,
+    };
+    let [function, open, arguments @ .., close] = value else { return false };
+    if !open.is("(") || !close.is(")") {
+        return false;
+    }
+    let is_mode = |t: &Token<'_>| t.kind == Kind::Word && SQL_MODE.iter().skip(1).any(|name| t.is_word(name));
+    let is_text = |t: &Token<'_>| t.kind == Kind::String && reads_alike(&t.value);
+    let single = |part: &'_ [Token<'_>]| part.len() == 1;
+    if !arguments.split(|t| t.is(",")).all(single) {
+        return false;
+    }
+    let parts: Vec<&Token<'_>> = arguments.iter().filter(|t| !t.is(",")).collect();
+    match parts[..] {
+        [mode, text] if function.is_word("concat") => {
+            is_mode(mode) && is_text(text) && text.value.starts_with(',')
+                || is_text(mode) && is_mode(text) && mode.value.ends_with(',')
+        }
+        [mode, out, nothing] if function.is_word("replace") => {
+            let known = out.kind == Kind::String && TAKEN_OUT.contains(&out.value.to_ascii_lowercase().as_str());
+            is_mode(mode) && known && nothing.kind == Kind::String && nothing.value.is_empty()
+        }
+        _ => false,
     }
 }
 

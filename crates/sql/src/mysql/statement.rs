@@ -4,11 +4,12 @@ use std::{ops::ControlFlow, ops::Range};
 
 use foldhash::HashMap;
 use querygate_record::{Effect, TransactionChange};
-use sqlparser::ast::{Expr, Visit, visit_expressions, visit_relations};
+use sqlparser::ast::{Expr, SetExpr, Visit, visit_expressions, visit_relations};
 
 use super::{
-    Lexer, parser,
+    Lexer, forms, parser,
     reading::{Outcome, Reading, unsupported},
+    scope::Column,
 };
 use crate::{
     Limits,
@@ -59,8 +60,15 @@ impl Reading<'_> {
     pub fn statement(&mut self, tokens: &[Token<'_>]) -> Result<Outcome, Refusal> {
         let Some(first) = tokens.first() else { return Ok(Outcome::of("")) };
         let word = if first.kind == Kind::Word { first.value.to_ascii_lowercase() } else { String::new() };
+        if word != "set"
+            && let Some(assignment) = tokens.iter().find(|t| t.is(":="))
+        {
+            let refusal = unsupported("an assignment in an expression", "use SET");
+            return Err(Refusal { position: Some(assignment.position), ..refusal });
+        }
         match word.as_str() {
-            "select" | "with" => self.select_statement(tokens),
+            "select" | "with" | "values" => self.select_statement(tokens),
+            "do" => self.calculate(tokens),
             "" if first.is("(") => self.select_statement(tokens),
             "insert" | "replace" => self.changed(tokens, "INSERT"),
             "update" => self.changed(tokens, "UPDATE"),
@@ -75,24 +83,57 @@ impl Reading<'_> {
     }
 
     fn select_statement(&mut self, tokens: &[Token<'_>]) -> Result<Outcome, Refusal> {
+        if let Some(query) = forms::without_variables(tokens) {
+            self.consumed(&query, "SELECT ... INTO")?;
+            return Ok(Outcome::of("SELECT"));
+        }
+        self.outermost = true;
+        let columns = self.whole_query(forms::unlocked(tokens))?;
+        if self.unlisted_star {
+            // Where each of them stands is not known.
+            let construct = "`*` of a temporary table".into();
+            columns.iter().for_each(|column| self.used_origin(&column.origin, &construct));
+        }
+        let outputs = columns.into_iter().map(|c| Output { name: c.name, origin: c.origin }).collect();
+        Ok(Outcome { outputs: Some(outputs).filter(|_| !self.unlisted_star), ..Outcome::of("SELECT") })
+    }
+
+    fn whole_query(&mut self, tokens: &[Token<'_>]) -> Result<Vec<Column>, Refusal> {
         let query = parser::whole(tokens, |parser| parser.parse_query())?;
+        self.outermost &= query.with.is_none() && matches!(*query.body, SetExpr::Select(_));
         let columns = self.query(&query, None)?;
         self.check_whole(&*query)?;
-        let outputs = columns.into_iter().map(|c| Output { name: c.name, origin: c.origin }).collect();
-        Ok(Outcome { outputs: Some(outputs), ..Outcome::of("SELECT") })
+        Ok(columns)
+    }
+
+    /// A query whose result goes elsewhere than to the client: every column of it counts as used.
+    fn consumed(&mut self, tokens: &[Token<'_>], construct: &str) -> Result<(), Refusal> {
+        let construct = construct.into();
+        let columns = self.whole_query(forms::unlocked(tokens))?;
+        columns.iter().for_each(|column| self.used_origin(&column.origin, &construct));
+        Ok(())
+    }
+
+    /// Reads DO: expressions whose values nobody sees.
+    fn calculate(&mut self, tokens: &[Token<'_>]) -> Result<Outcome, Refusal> {
+        self.consumed(&forms::as_query(tokens), "DO")?;
+        self.effect(Effect::Read, "");
+        Ok(Outcome::of("DO"))
     }
 
     fn changed(&mut self, tokens: &[Token<'_>], tag: &'static str) -> Result<Outcome, Refusal> {
         use sqlparser::ast::Statement as Tree;
         let tree = parser::whole(tokens, |parser| parser.parse_statement())?;
-        match &tree {
-            Tree::Insert(insert) => self.insert(insert)?,
-            Tree::Update(update) => self.update(update)?,
-            Tree::Delete(delete) => self.delete(delete)?,
-            _ => return Err(unsupported("a statement of this form", "write INSERT, UPDATE or DELETE")),
-        }
+        let returned = match &tree {
+            Tree::Insert(insert) => self.insert(insert),
+            Tree::Update(update) => self.update(update).map(|()| None),
+            Tree::Delete(delete) => self.delete(delete),
+            _ => Err(unsupported("a statement of this form", "write INSERT, UPDATE or DELETE")),
+        }?;
         self.check_whole(&tree)?;
-        Ok(Outcome::of(tag))
+        let output = |c: Column| Output { name: c.name, origin: c.origin };
+        let outputs = returned.map(|columns| columns.into_iter().map(output).collect());
+        Ok(Outcome { outputs, ..Outcome::of(tag) })
     }
 
     /// A check on this reading: no name in an expression and no relation of the tree was passed over.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use querygate_record::Effect;
+use querygate_record::{Effect, Engine};
 use sqlparser::ast::{
     Assignment, AssignmentTarget, BinaryOperator, Delete, Expr, FromTable, Ident, InTarget, Insert, ObjectName,
-    OnInsert, SetExpr, TableFactor, TableObject, TableWithJoins, UnaryOperator, Update, Value,
+    OnInsert, SelectItem, SetExpr, TableFactor, TableObject, TableWithJoins, UnaryOperator, Update, Value,
 };
 
 use super::{
@@ -22,7 +22,8 @@ use crate::{
 const CASCADE_DEPTH: usize = 8;
 
 impl<'c> Reading<'c> {
-    pub fn insert(&mut self, insert: &Insert) -> Result<(), Refusal> {
+    /// Reads INSERT or REPLACE; the columns that its RETURNING shows come back.
+    pub fn insert(&mut self, insert: &Insert) -> Result<Option<Vec<Column>>, Refusal> {
         let TableObject::TableName(name) = &insert.table else {
             return Err(unsupported("this target of INSERT", "name a table"));
         };
@@ -32,7 +33,6 @@ impl<'c> Reading<'c> {
             && insert.partitioned.is_none()
             && insert.after_columns.is_empty()
             && insert.overriding.is_none()
-            && insert.returning.is_none()
             && insert.output.is_none()
             && insert.settings.is_none()
             && insert.table_alias.is_none();
@@ -41,7 +41,7 @@ impl<'c> Reading<'c> {
         }
         self.relations_read += 1;
         if self.is_temporary(name)? {
-            return self.insert_temporary(insert);
+            return self.insert_temporary(insert).map(|()| None);
         }
         let relation = self.target(name)?;
         self.effect(Effect::Insert, &relation.qualified);
@@ -65,19 +65,35 @@ impl<'c> Reading<'c> {
         if let Some(alias) = &insert.insert_alias {
             let computed = |c: &catalog::Column| Column { name: Arc::clone(&c.name), origin: Origin::Computed };
             let alias = parts(&alias.row_alias)?.last().map(|a| a.value.clone()).unwrap_or_default();
-            scope.sources.push(Source { alias, columns: relation.columns.iter().map(computed).collect(), open: false });
+            scope.sources.push(Source::listed(alias, relation.columns.iter().map(computed).collect()));
         }
         match &insert.on {
-            None => Ok(()),
+            None => {}
             Some(OnInsert::DuplicateKeyUpdate(assignments)) => {
                 self.effect(Effect::Update, &relation.qualified);
                 for assignment in assignments {
                     self.assign_in(relation, assignment, &scope)?;
                 }
-                Ok(())
             }
-            Some(_) => Err(unsupported("ON CONFLICT", "use ON DUPLICATE KEY UPDATE")),
+            Some(_) => return Err(unsupported("ON CONFLICT", "use ON DUPLICATE KEY UPDATE")),
         }
+        self.returning(insert.returning.as_deref(), relation)
+    }
+
+    /// The columns of RETURNING, which MariaDB alone knows: those of the one table that is changed.
+    fn returning(&mut self, items: Option<&[SelectItem]>, relation: &Relation) -> Result<Option<Vec<Column>>, Refusal> {
+        let Some(items) = items else { return Ok(None) };
+        if self.catalog.engine() != Engine::Mariadb {
+            return Err(unsupported("RETURNING", "leave it out, and read the rows"));
+        }
+        let source = own_source(relation);
+        let scope = Scope { star: Some(source.columns.clone()), sources: vec![source], ..Scope::within(None) };
+        let mut columns = Vec::new();
+        for item in items {
+            self.item(item, &scope, &mut columns)?;
+        }
+        self.effect(Effect::Read, &relation.qualified);
+        Ok(Some(columns))
     }
 
     /// The values or the query of an INSERT; whether all are constants.
@@ -103,7 +119,7 @@ impl<'c> Reading<'c> {
     }
 
     fn insert_temporary(&mut self, insert: &Insert) -> Result<(), Refusal> {
-        if insert.on.is_some() || !insert.assignments.is_empty() {
+        if insert.on.is_some() || !insert.assignments.is_empty() || insert.returning.is_some() {
             return Err(unsupported("this form of INSERT into a temporary table", "use VALUES or a query"));
         }
         self.effect(Effect::Session, "");
@@ -146,11 +162,11 @@ impl<'c> Reading<'c> {
         Ok(())
     }
 
-    pub fn delete(&mut self, delete: &Delete) -> Result<(), Refusal> {
+    /// Reads DELETE; the columns that its RETURNING shows come back.
+    pub fn delete(&mut self, delete: &Delete) -> Result<Option<Vec<Column>>, Refusal> {
         let plain = delete.tables.is_empty()
             && delete.on_cluster.is_none()
             && delete.using.is_none()
-            && delete.returning.is_none()
             && delete.output.is_none()
             && delete.settings.is_none();
         let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
@@ -163,10 +179,13 @@ impl<'c> Reading<'c> {
         if let TableFactor::Table { name, .. } = &table.relation
             && self.is_temporary(name)?
         {
+            if delete.returning.is_some() {
+                return Err(unsupported("RETURNING of a temporary table", "leave it out, and read the rows"));
+            }
             self.effect(Effect::Session, "");
             let mut scope = Scope::within(None);
             self.from(from, &mut scope)?;
-            return self.condition(delete.selection.as_ref(), &scope);
+            return self.condition(delete.selection.as_ref(), &scope).map(|()| None);
         }
         let mut scope = Scope::within(None);
         self.from(from, &mut scope)?;
@@ -180,7 +199,7 @@ impl<'c> Reading<'c> {
         self.table(relation, true);
         self.effect_on(change.clone());
         self.consequences_of_delete(relation, &change, CASCADE_DEPTH);
-        Ok(())
+        self.returning(delete.returning.as_deref(), relation)
     }
 
     fn condition(&mut self, condition: Option<&Expr>, scope: &Scope<'_>) -> Result<(), Refusal> {
@@ -329,7 +348,7 @@ fn own_source(relation: &Relation) -> Source {
         name: Arc::clone(&c.name),
         origin: Origin::Column { column: c.id, nullable_side: false },
     };
-    Source { alias: relation.name.to_string(), columns: relation.columns.iter().map(column).collect(), open: false }
+    Source::listed(relation.name.to_string(), relation.columns.iter().map(column).collect())
 }
 
 fn column_of<'r>(relation: &'r Relation, name: &ObjectName) -> Result<&'r catalog::Column, Refusal> {

@@ -1,0 +1,167 @@
+use querygate_record::Engine;
+
+use super::*;
+
+fn used(text: &str) -> Vec<String> {
+    one(text).uses.iter().map(|u| format!("{} in {}", catalog().name_of(u.column).unwrap(), u.construct)).collect()
+}
+
+#[test]
+fn what_the_parser_lacks_reads_the_columns_that_it_names() {
+    for text in [
+        "SELECT EXTRACT(YEAR_MONTH FROM ssn) FROM customers",
+        "SELECT ssn + INTERVAL '1 2' DAY_HOUR FROM customers",
+        "SELECT INTERVAL(5, ssn, 10) FROM customers",
+        "SELECT INTERVAL((SELECT ssn FROM customers LIMIT 1), 1) FROM DUAL",
+        "SELECT ssn INTO @a FROM customers",
+        "SELECT id, ssn FROM customers WHERE id = 1 INTO @a, @b",
+        "(SELECT ssn FROM customers) INTO @a",
+        "DO (SELECT ssn FROM customers LIMIT 1)",
+        "DO 1, IF((SELECT ssn FROM customers LIMIT 1) = 'a', SLEEP(1), 0)",
+        "SELECT id FROM customers WHERE ssn = {d '2025-01-02'} LOCK IN SHARE MODE",
+        "VALUES ROW(1, (SELECT ssn FROM customers LIMIT 1))",
+    ] {
+        assert!(used(text).iter().any(|u| u.starts_with("customers.ssn in ")), "{text}: {:?}", used(text));
+    }
+    for text in [
+        "SELECT 1 AS one FROM DUAL WHERE 1 = 1",
+        "SELECT EXTRACT(YEAR_MONTH FROM '2025-03-04'), '2025-01-31' + INTERVAL '1 2' DAY_HOUR, INTERVAL(5, 1, 10)",
+        "SELECT {d '2025-01-02'}, {ts '2025-01-02 03:04:05'}, {t '03:04:05'}",
+        "SELECT COUNT(*) INTO @n FROM pad",
+        "SELECT total FROM orders WHERE id = 3 LOCK IN SHARE MODE",
+        "VALUES ROW(1, 'a'), ROW(2, 'b') ORDER BY 1",
+        "DO 1 + 1",
+        "SET @a := 5",
+    ] {
+        let statement = one(text);
+        let masked = statement.uses.iter().any(|u| catalog().name_of(u.column).unwrap().starts_with("customers."));
+        assert!(!masked && statement.opaque.is_empty(), "{text}: {statement:?}");
+    }
+    assert_eq!(outputs("SELECT id, txt FROM pad LOCK IN SHARE MODE"), ["pad.id", "pad.txt"]);
+    assert_eq!(outputs("VALUES ROW(1, 'a')"), ["computed", "computed"]);
+    assert!(one("SELECT COUNT(*) INTO @n FROM pad").outputs.is_none());
+}
+
+#[test]
+fn forms_that_only_look_alike_are_refused() {
+    for text in [
+        "SELECT @a := 1",
+        "SELECT id FROM customers WHERE (@a := ssn) = 1",
+        "EXPLAIN SELECT @a := ssn FROM customers",
+        "SELECT ssn FROM customers INTO DUMPFILE '/tmp/x'",
+        "SELECT ssn FROM customers INTO @a, OUTFILE",
+        "SELECT ssn INTO @@sql_mode FROM customers",
+        "SELECT ssn INTO a FROM customers",
+        "SELECT {fn SLEEP(1)}",
+        "SELECT {x 1}",
+        "SELECT 1 FROM `dual`",
+        "SELECT o.year_month FROM orders o",
+        "INSERT INTO pad VALUES (1, 'a', 'b') RETURNING id",
+        "SET STATEMENT max_statement_time = 10 FOR SELECT 1",
+    ] {
+        refused(text);
+    }
+}
+
+#[test]
+fn a_mode_is_added_or_taken_out_where_texts_are_read_as_before() {
+    for text in [
+        "SET sql_mode = CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')",
+        "SET SESSION sql_mode = CONCAT('NO_ZERO_DATE,', @@session.sql_mode)",
+        "SET @@sql_mode := REPLACE(@@sql_mode, 'ONLY_FULL_GROUP_BY', '')",
+        "SET sql_mode = (SELECT REPLACE(@@sql_mode, 'ONLY_FULL_GROUP_BY', ''))",
+    ] {
+        assert!(one(text).opaque.is_empty(), "{text}");
+    }
+    for text in [
+        "SET sql_mode = CONCAT(@@sql_mode, ',ANSI_QUOTES')",
+        "SET sql_mode = CONCAT(@@sql_mode, ',ANSI' '_QUOTES')",
+        "SET sql_mode = CONCAT(@@sql_mode, '_QUOTES')",
+        "SET sql_mode = CONCAT('ANSI', @@sql_mode)",
+        "SET sql_mode = CONCAT(@@global.sql_mode, ',STRICT_TRANS_TABLES')",
+        "SET sql_mode = REPLACE(@@sql_mode, 'ONLY_FULL_GROUP_BY', 'ANSI_QUOTES')",
+        "SET sql_mode = REPLACE(@@sql_mode, 'STRICT', '')",
+        "SET sql_mode = (SELECT ssn FROM customers)",
+    ] {
+        refused(text);
+    }
+}
+
+#[test]
+fn all_columns_of_a_temporary_table_are_the_sessions_own() {
+    let last = |text: &str| all(text).into_iter().last().unwrap();
+    let made = "CREATE TEMPORARY TABLE tmp (a INT)";
+    let shown = last(&format!("{made}; SELECT * FROM tmp ORDER BY a"));
+    assert!(shown.unanalysed.is_none() && shown.outputs.is_none() && shown.uses.is_empty(), "{shown:?}");
+    let joined = last(&format!("{made}; SELECT * FROM tmp JOIN customers c ON c.id = tmp.a"));
+    assert!(joined.uses.iter().any(|u| &*u.construct == "`*` of a temporary table"), "{joined:?}");
+    let beside = last(&format!("{made}; SELECT *, (SELECT ssn FROM customers LIMIT 1) FROM tmp"));
+    assert!(!beside.uses.is_empty(), "{beside:?}");
+    let plain = last(&format!("{made}; SELECT tmp.a, c.ssn, tmp.* FROM tmp, customers c"));
+    assert!(plain.unanalysed.is_some(), "{plain:?}");
+    let inside = last(&format!("{made}; SELECT x.a FROM (SELECT * FROM tmp) x"));
+    assert!(inside.unanalysed.is_some(), "{inside:?}");
+}
+
+#[test]
+fn what_the_catalog_says_of_stored_values_is_not_read() {
+    for text in [
+        "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = DATABASE() ORDER BY table_name",
+        "SELECT s.index_name, s.non_unique FROM information_schema.statistics s WHERE s.table_name = 'pad'",
+        "SELECT t.TABLE_NAME FROM information_schema.TABLES t JOIN information_schema.columns c ON c.table_name = t.table_name",
+        "SELECT table_rows FROM (SELECT 1 AS table_rows) x",
+        "SHOW STATUS LIKE 'Ssl_cipher'",
+    ] {
+        assert!(one(text).opaque.is_empty(), "{text}");
+    }
+    for text in [
+        "SELECT table_rows FROM information_schema.tables",
+        "SELECT t.auto_increment FROM information_schema.tables t",
+        "SELECT 1 FROM information_schema.tables ORDER BY data_length",
+        "SELECT 1 AS table_rows FROM information_schema.tables GROUP BY table_rows",
+        "SELECT cardinality FROM information_schema.statistics",
+        "SELECT (SELECT table_rows FROM information_schema.tables LIMIT 1) FROM (SELECT 1 AS table_rows) x",
+        "SELECT 1 FROM information_schema.tables a JOIN information_schema.tables b USING (update_time)",
+        "SELECT 1 FROM (SELECT 5 AS table_rows) x JOIN information_schema.tables USING (table_rows)",
+        "SELECT information_schema.tables.table_rows FROM information_schema.tables",
+        "SHOW STATUS LIKE '%'",
+        "SHOW STATUS LIKE 'Handler_read_next'",
+        "SHOW STATUS WHERE variable_name = 'Handler_read_next'",
+    ] {
+        let statement = all(text).remove(0);
+        assert!(!statement.opaque.is_empty() || statement.unanalysed.is_some(), "{text}");
+    }
+}
+
+#[test]
+fn mariadb_returns_what_it_changed_and_sets_for_one_statement() {
+    let catalog = catalog_of(Engine::Mariadb);
+    let settings = Settings { search_path: Vec::new(), user: String::new(), temporary: Vec::new() };
+    let read = |text: &str| analyse(text, &catalog, &settings, &Limits::default()).remove(0);
+    let shown = |text: &str| {
+        let outputs = read(text).outputs.unwrap();
+        let name = |o: &Origin| match o {
+            Origin::Column { column, .. } => catalog.name_of(*column).unwrap(),
+            Origin::Computed => "computed".to_owned(),
+        };
+        outputs.iter().map(|o| name(&o.origin)).collect::<Vec<_>>()
+    };
+    assert_eq!(shown("INSERT INTO pad VALUES (1, 'a', 'b') RETURNING id, txt AS t"), ["pad.id", "pad.txt"]);
+    assert_eq!(shown("DELETE FROM pad WHERE id = 1 RETURNING *"), ["pad.id", "pad.txt", "pad.code"]);
+    assert_eq!(shown("REPLACE INTO pad VALUES (1, 'a', 'b') RETURNING UPPER(txt)"), ["computed"]);
+    assert!(
+        read("DELETE FROM customers WHERE id = 1 RETURNING CONCAT(ssn)").uses.iter().any(|u| u.column.attribute == 3)
+    );
+    assert!(!read("DELETE FROM pad WHERE id = 1 RETURNING (SELECT ssn FROM customers LIMIT 1)").uses.is_empty());
+    assert_eq!(shown("SET STATEMENT max_statement_time = 10 FOR SELECT id FROM pad"), ["pad.id"]);
+    let masked = read("SET STATEMENT max_statement_time = 10 FOR SELECT id FROM customers WHERE ssn = 'a'");
+    assert!(!masked.uses.is_empty());
+    for text in [
+        "SET STATEMENT sql_mode = 'ANSI_QUOTES' FOR SELECT \"ssn\" FROM customers",
+        "SET STATEMENT max_statement_time = (SELECT 1) FOR SELECT 1",
+        "SET STATEMENT max_statement_time = 1 FOR SET STATEMENT max_statement_time = 2 FOR SELECT 1",
+        "SET STATEMENT max_statement_time = 1",
+    ] {
+        assert!(read(text).unanalysed.is_some(), "{text}");
+    }
+}
