@@ -3,12 +3,17 @@
 import datetime
 import decimal
 import os
+import threading
+import time
 
 import mysql.connector
 import pymysql
 
 PORT = int(os.environ["QG_PORT"])
 LOGIN = {"host": "127.0.0.1", "port": PORT, "user": "agent", "password": os.environ["QG_SECRET"], "database": "shop"}
+DBA = {**LOGIN, "user": "dba", "password": os.environ["QG_DBA_SECRET"]}
+# How long something may take that happens by itself, on a machine busy with other tests.
+LIMIT = 60
 MASKED = (1, "a***@e***.com", "*******1120", datetime.date(1985, 1, 1), decimal.Decimal("0.00"), 0, datetime.datetime(1970, 1, 1), "new")
 COLUMNS = "id, email, ssn, birth_date, credit_limit, points, seen_at, level"
 
@@ -83,6 +88,83 @@ def a_large_value_travels_in_parts():
         assert len(large) == size and masked == "*******1120", (len(large), masked)
 
 
-for promise in (pymysql_speaks_texts, connector_prepares_on_the_server, a_refused_preparation_leaves_the_session_open, a_large_value_travels_in_parts):
+def opened(login):
+    return pymysql.connect(**login, ssl={"check_hostname": False, "verify_mode": "none"})
+
+
+def number_of(error):
+    return error.args[0] if error else None
+
+
+class Running(threading.Thread):
+    """A statement that runs meanwhile: what it gives, or its error."""
+
+    def __init__(self, connection, text):
+        super().__init__(daemon=True)
+        self.connection, self.text, self.rows, self.error = connection, text, None, None
+        self.start()
+
+    def run(self):
+        try:
+            with self.connection.cursor() as cursor:
+                cursor.execute(self.text)
+                self.rows = cursor.fetchall()
+        except pymysql.err.MySQLError as error:
+            self.error = error
+
+
+def tried(connection, text):
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(text)
+            return None
+    except pymysql.err.MySQLError as error:
+        return number_of(error)
+
+
+def a_connection_is_killed_by_those_of_its_own_account_alone():
+    first, second, other = opened(DBA), opened(DBA), opened(LOGIN)
+    number = first.thread_id()
+    running = Running(first, "SELECT SLEEP(120) + 1 AS slept")
+    until = time.monotonic() + LIMIT
+    working = "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(120)%'"
+    while True:
+        with second.cursor() as cursor:
+            cursor.execute(working)
+            if cursor.fetchone() == (1,):
+                break
+        assert time.monotonic() < until, "the statement did not begin"
+    assert tried(other, f"KILL QUERY {number}") == 1094
+    assert tried(second, "KILL QUERY 4000000000") == 1094
+    for text in (f"SELECT 1; KILL QUERY {number}", f"KILL QUERY {number}; SELECT 1"):
+        assert tried(second, text) in (1064, 1235), text
+    assert tried(second, "KILL QUERY ID 5") == 1227
+    with second.cursor() as cursor:
+        cursor.execute(working)
+        assert cursor.fetchone() == (1,), "it was killed by somebody else"
+    assert tried(second, f"KILL QUERY {number}") is None
+    running.join(LIMIT)
+    assert not running.is_alive() and (running.rows == ((2,),) or number_of(running.error) == 1317), running.error
+    assert tried(first, "SELECT 7") is None, "only the statement was to end"
+    assert tried(second, f"KILL {number}") is None
+    while tried(first, "SELECT 7") is None:
+        assert time.monotonic() < until, "the connection did not end"
+    assert tried(second, "SELECT 7") is None
+
+
+def what_waits_for_a_reviewer_is_taken_back_by_kill():
+    first, second = opened(LOGIN), opened(LOGIN)
+    waiting = Running(first, "UPDATE pad SET txt = 'everywhere'")
+    until = time.monotonic() + LIMIT
+    while waiting.is_alive():
+        assert time.monotonic() < until, "the statement still waits"
+        assert tried(second, f"KILL QUERY {first.thread_id()}") is None
+        waiting.join(0.05)
+    assert number_of(waiting.error) == 1317, waiting.error
+    assert tried(first, "SELECT 7") is None
+
+
+for promise in (pymysql_speaks_texts, connector_prepares_on_the_server, a_refused_preparation_leaves_the_session_open, a_large_value_travels_in_parts,
+                a_connection_is_killed_by_those_of_its_own_account_alone, what_waits_for_a_reviewer_is_taken_back_by_kill):
     promise()
     print("kept:", promise.__name__)

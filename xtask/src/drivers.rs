@@ -14,8 +14,12 @@ use crate::{
     run,
 };
 
-/// Java's driver.
-const PGJDBC: &str = "42.7.14";
+/// Java's driver of Postgres: group, artifact, version.
+const PGJDBC: [&str; 3] = ["org.postgresql", "postgresql", "42.7.14"];
+/// That of MySQL.
+const CONNECTOR_J: [&str; 3] = ["com.mysql", "mysql-connector-j", "9.5.0"];
+/// That of MariaDB.
+const MARIADB_J: [&str; 3] = ["org.mariadb.jdbc", "mariadb-java-client", "3.5.6"];
 /// The oldest Go that pgx can be built with (its `go.mod`), as minor version of Go 1.
 const GO: u32 = 25;
 /// The folder of a `go` in Debian's packages.
@@ -30,9 +34,13 @@ pub struct Drivers {
     pub python: PathBuf,
     /// The archive of pgjdbc.
     pub pgjdbc: PathBuf,
-    /// The folder from which node loads node-postgres.
+    /// The archive of MySQL's Connector/J.
+    pub connector_j: PathBuf,
+    /// The archive of MariaDB's.
+    pub mariadb_j: PathBuf,
+    /// The folder from which node loads node-postgres and mysql2.
     pub node_modules: PathBuf,
-    /// The `go` that builds programs on pgx.
+    /// The `go` that builds programs on pgx and go-sql-driver/mysql.
     pub go: PathBuf,
     /// Where that `go` keeps modules and what it has built.
     pub go_cache: PathBuf,
@@ -44,7 +52,9 @@ pub fn fetch(cache: &Cache) -> Result<Drivers, Error> {
     let go_cache = cache.tools().join("go");
     Ok(Drivers {
         python: python(cache)?,
-        pgjdbc: pgjdbc(cache)?,
+        pgjdbc: archive(cache, PGJDBC)?,
+        connector_j: archive(cache, CONNECTOR_J)?,
+        mariadb_j: archive(cache, MARIADB_J)?,
         node_modules: node(cache)?,
         go: go(cache, &go_cache)?,
         go_cache,
@@ -89,7 +99,7 @@ fn node(cache: &Cache) -> Result<PathBuf, Error> {
     let folder = cache.tools().join("node");
     let list = wanted("node").join("package-lock.json");
     let modules = folder.join("node_modules");
-    if is_of(&folder, &list) && modules.join("pg").exists() {
+    if is_of(&folder, &list) && modules.join("mysql2").exists() {
         return Ok(modules);
     }
     cache::remove_folder(&folder)?;
@@ -115,7 +125,7 @@ fn go(cache: &Cache, go_cache: &Path) -> Result<PathBuf, Error> {
     if !is_of(go_cache, &list) {
         cache::make_folder(go_cache)?;
         let mut build = Command::new(&program);
-        build.args(["build", "-o", "/dev/null", "."]).current_dir(wanted("go"));
+        build.args(["build", "./..."]).current_dir(wanted("go"));
         build.envs(environment::of_go(go_cache));
         run::quietly(cache, "go build of the drivers", &mut build)?;
         made_of(go_cache, &list)?;
@@ -161,9 +171,9 @@ fn minor_version(text: &str) -> Option<u32> {
     text.trim().strip_prefix("go1.")?.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
-fn pgjdbc(cache: &Cache) -> Result<PathBuf, Error> {
+fn archive(cache: &Cache, [group, artifact, version]: [&str; 3]) -> Result<PathBuf, Error> {
     let folder = cache.tools().join("java");
-    let archive = folder.join(format!("postgresql-{PGJDBC}.jar"));
+    let archive = folder.join(format!("{artifact}-{version}.jar"));
     if archive.exists() {
         return Ok(archive);
     }
@@ -171,9 +181,9 @@ fn pgjdbc(cache: &Cache) -> Result<PathBuf, Error> {
     let mut command = Command::new("mvn");
     command.args(["--batch-mode", "dependency:copy", "-Dmdep.useBaseVersion=true"]);
     command
-        .arg(format!("-Dartifact=org.postgresql:postgresql:{PGJDBC}"))
+        .arg(format!("-Dartifact={group}:{artifact}:{version}"))
         .arg(format!("-DoutputDirectory={}", folder.display()));
-    run::quietly(cache, "maven pgjdbc", command.current_dir(&folder))?;
+    run::quietly(cache, &format!("maven {artifact}"), command.current_dir(&folder))?;
     if archive.exists() { Ok(archive) } else { Err(Error::Failed(format!("maven left no {}", archive.display()))) }
 }
 

@@ -86,6 +86,8 @@ pub fn of_drivers(drivers: &Drivers) -> Vec<(String, OsString)> {
     all.push(pair("QUERYGATE_GO", &drivers.go));
     all.push(pair("QUERYGATE_NODE_MODULES", &drivers.node_modules));
     all.push(pair("QUERYGATE_PGJDBC", &drivers.pgjdbc));
+    all.push(pair("QUERYGATE_CONNECTOR_J", &drivers.connector_j));
+    all.push(pair("QUERYGATE_MARIADB_J", &drivers.mariadb_j));
     all.push(pair("QUERYGATE_PYTHON", &drivers.python));
     all
 }

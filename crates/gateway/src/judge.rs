@@ -231,7 +231,7 @@ impl SessionJudge {
             facts: Arc::new(facts),
             facts_id: OnceLock::new(),
             apart: None,
-            rewritten: self.tracked.application_name(text, &statements, &self.principal).map(Arc::from),
+            rewritten: self.instead_of(text, &statements),
             parts: together.iter().map(|(s, d)| part(s, d)).collect(),
             hashed_parameters: either(hashed),
         };
@@ -248,6 +248,14 @@ impl SessionJudge {
         judgement.apart = pieces(&judgement, &statements).filter(|_| !self.is_mysql());
         self.metrics.judged(started.elapsed());
         judgement
+    }
+
+    /// What the server gets in place of a text of one statement.
+    fn instead_of(&self, text: &str, statements: &[Statement]) -> Option<Arc<str>> {
+        match statements {
+            [Statement { instead: Some(instead), .. }] => Some(Arc::from(*instead)),
+            _ => self.tracked.application_name(text, statements, &self.principal).map(Arc::from),
+        }
     }
 
     /// What a text can't be analysed for because a setting changes inside it, or because values are written in a way that masks don't know.

@@ -105,17 +105,20 @@ struct Open {
     mailbox: mpsc::Sender<Mail>,
 }
 
+/// A session's number, and whether it is one of Postgres: each protocol counts by itself.
+type Number = (bool, u32);
+
 /// All open sessions.
 #[derive(Default)]
 pub struct Registry {
-    /// By the process number of the cancel key.
-    open: Mutex<HashMap<u32, Open>>,
+    /// By the number that clients know them by: Postgres's the process of the cancel key, MySQL's and MariaDB's the connection.
+    open: Mutex<HashMap<Number, Open>>,
 }
 
 /// An open session's place in the registry; gives it up on drop.
 pub struct Entered {
     registry: Arc<Registry>,
-    process: u32,
+    number: Number,
     /// The cancel key for the client.
     pub key: CancelKey,
 }
@@ -134,23 +137,38 @@ impl Registry {
         let (short, _) = long.split_at(SECRET_MIN);
         let secret = if minor >= LONG_KEYS_SINCE { long.as_slice() } else { short };
         let mut open = self.open.lock();
+        let of_postgres = info.engine == Engine::Postgres;
         let mut process = process.unwrap_or_default();
-        while process == 0 || open.contains_key(&process) {
+        while process == 0 || open.contains_key(&(of_postgres, process)) {
             process = rand::random::<u32>() & 0x7fff_ffff;
         }
-        let key = CancelKey { process, secret: secret.to_vec() };
-        open.insert(process, Open { info, secret: secret.to_vec(), mailbox });
-        Entered { registry: self.clone(), process, key }
+        let (key, number) = (CancelKey { process, secret: secret.to_vec() }, (of_postgres, process));
+        open.insert(number, Open { info, secret: secret.to_vec(), mailbox });
+        Entered { registry: self.clone(), number, key }
     }
 
     /// Passes a cancel request on to the session that it names; says nothing about whether there is one.
     pub fn cancel(&self, key: &CancelKey) {
         let open = self.open.lock();
-        if let Some(session) = open.get(&key.process)
+        if let Some(session) = open.get(&(true, key.process))
             && constant_time_equal(&session.secret, &key.secret)
         {
             let _ = session.mailbox.try_send(Mail::Control(Control::Cancel));
         }
+    }
+
+    /// Ends what a connection of MySQL's protocol does (`query`), or the connection; false if the principal has none of that number.
+    pub fn kill(&self, number: u32, query: bool, principal: &Principal) -> bool {
+        let open = self.open.lock();
+        let Some(session) = open.get(&(false, number)).filter(|s| *s.info.principal == *principal) else {
+            return false;
+        };
+        let mail = match query {
+            true => Mail::Control(Control::Cancel),
+            false => Mail::End("57P01", "the connection was killed".to_owned()),
+        };
+        // A full mailbox belongs to a session that has more to do than to heed this: the client may ask again.
+        session.mailbox.try_send(mail).is_ok()
     }
 
     /// What is open.
@@ -193,7 +211,7 @@ impl Registry {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        self.registry.open.lock().remove(&self.process);
+        self.registry.open.lock().remove(&self.number);
     }
 }
 

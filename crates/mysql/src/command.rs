@@ -57,6 +57,11 @@ pub enum Command<'a> {
     },
     /// COM_PING.
     Ping,
+    /// COM_PROCESS_KILL.
+    ProcessKill {
+        /// The connection.
+        connection: u32,
+    },
     /// COM_QUERY.
     Query {
         /// The text.
@@ -132,6 +137,7 @@ pub fn decode(payload: &[u8]) -> Result<Command<'_>, Malformed> {
         kind::FIELD_LIST => Command::FieldList { table: reader.nul_bytes("table")?, wildcard: reader.rest() },
         kind::INIT_DB => Command::InitDb { database: reader.rest() },
         kind::PING => Command::Ping,
+        kind::PROCESS_KILL => Command::ProcessKill { connection: reader.u32("connection")? },
         kind::QUERY => Command::Query { text: reader.rest() },
         kind::QUIT => Command::Quit,
         kind::RESET_CONNECTION => Command::ResetConnection,
@@ -176,7 +182,6 @@ pub fn name(kind: u8) -> &'static str {
         0x07 => "COM_REFRESH",
         0x08 => "COM_SHUTDOWN",
         0x0a => "COM_PROCESS_INFO",
-        kind::PROCESS_KILL => "COM_PROCESS_KILL",
         0x0d => "COM_DEBUG",
         kind::CHANGE_USER => "COM_CHANGE_USER",
         0x12 => "COM_BINLOG_DUMP",
@@ -199,6 +204,7 @@ mod tests {
         assert_eq!(decode(b"\x03SELECT 1"), Ok(Command::Query { text: b"SELECT 1" }));
         assert_eq!(decode(b"\x02shop"), Ok(Command::InitDb { database: b"shop" }));
         assert_eq!(decode(b"\x0e"), Ok(Command::Ping));
+        assert_eq!(decode(b"\x0c\x07\x01\0\0"), Ok(Command::ProcessKill { connection: 263 }));
         assert_eq!(decode(b"\x1b\x00\x00"), Ok(Command::SetOption { multi_statements: true }));
         assert_eq!(decode(b"\x04t\0a%"), Ok(Command::FieldList { table: b"t", wildcard: b"a%" }));
         assert_eq!(

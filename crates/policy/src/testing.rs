@@ -89,6 +89,8 @@ pub(crate) fn statement(effects: &[EffectOn]) -> Statement {
         copy: None,
         copy_query: None,
         named: None,
+        shifts_instants: false,
+        instead: None,
         temporary: Vec::new(),
     }
 }

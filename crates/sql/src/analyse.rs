@@ -200,5 +200,7 @@ pub(crate) fn empty() -> Statement {
         copy_query: None,
         named: None,
         temporary: Vec::new(),
+        shifts_instants: false,
+        instead: None,
     }
 }

@@ -59,6 +59,10 @@ pub struct Statement {
     pub named: Option<Named>,
     /// Names of temporary relations that it makes.
     pub temporary: Vec<String>,
+    /// Whether it changes the time zone in which instants are written, and so what a mask that keeps a part of them shows.
+    pub shifts_instants: bool,
+    /// What the server gets in place of its text.
+    pub instead: Option<&'static str>,
 }
 
 /// What the body of a SQL function does: nothing but read.

@@ -33,6 +33,13 @@ INSERT INTO pad VALUES (1, 'one'), (2, 'two');
 INSERT INTO seats VALUES (1, 'A', ''), (2, 'A', ''), (3, 'B', '');
 ";
 
+/// What the policy's masks make of the values.
+const MASKS: &str = "\
+UPDATE customers SET email = 'a***@e***.com' WHERE id = 1;
+UPDATE customers SET ssn = CONCAT('*******', RIGHT(ssn, 4)), birth_date = MAKEDATE(YEAR(birth_date), 1), credit_limit = 0, points = 0,
+  seen_at = '1970-01-01', level = 'new', photo = '';
+";
+
 const POLICY: &str = r#"
 database = "shop"
 connect = ["agent", "dba"]
@@ -60,6 +67,8 @@ bounded_by = ["Row"]
 pub struct Shop {
     pub server: Server,
     pub database: String,
+    /// The same with the agent's masks in place of the values.
+    pub twin: String,
     pub gateway: Gateway,
 }
 
@@ -79,6 +88,7 @@ impl Shop {
     pub fn open(flavor: Flavor) -> Shop {
         let server = Server::start(flavor).unwrap();
         let database = server.create_database("shop", SCHEMA).unwrap();
+        let twin = server.create_database("twin", &format!("{SCHEMA}{MASKS}")).unwrap();
         let gateway = Gateway::setup()
             .mysql_database("shop", &server, &database)
             .policy("shop", POLICY)
@@ -87,7 +97,17 @@ impl Shop {
             .listen("tls = \"self-signed\"")
             .start()
             .unwrap();
-        Shop { server, database, gateway }
+        Shop { server, database, twin, gateway }
+    }
+
+    /// Past the gateway.
+    pub fn direct(&self) -> Login {
+        self.server.admin(&self.database)
+    }
+
+    /// Past the gateway, to what the agent should see.
+    pub fn to_twin(&self) -> Login {
+        self.server.admin(&self.twin)
     }
 
     pub fn agent(&self) -> Login {

@@ -4,11 +4,13 @@ use std::time::Instant;
 
 use bytes::Buf;
 use querygate_mysql::{
+    capability::{self as can, status},
     command::{self, Command, kind},
     packet,
+    response::{OK, Success},
 };
-use querygate_session::{Action, ClientMessage, ClientReply, Judge, Report, ServerMessage, Step, Target};
-use querygate_sql::mysql::is_empty;
+use querygate_session::{Action, ClientMessage, ClientReply, Judge, Report, ServerMessage, Step, Target, Transaction};
+use querygate_sql::mysql::{is_empty, kill};
 
 use super::{
     errors,
@@ -26,10 +28,16 @@ impl Driver<Mysql> {
     /// Presents what the client sent; true if anything was taken.
     pub(super) fn client_packets(&mut self) -> bool {
         let mut any = false;
-        while self.end.is_none() && self.io.server.output.len() < OUT_BYTES_MAX && self.client_packet() {
+        while self.end.is_none() && self.takes_more() && self.client_packet() {
             any = true;
         }
         any
+    }
+
+    /// Whether there is room for another command. That nothing follows one that was sent is told at once, however large it was: its answer may
+    /// come before the last of it has left.
+    fn takes_more(&self) -> bool {
+        self.wire.stage == Stage::Close || self.io.server.output.len() < OUT_BYTES_MAX
     }
 
     /// Whether a whole command is there.
@@ -78,6 +86,7 @@ impl Driver<Mysql> {
                 Owed::Closed => self.told(ServerMessage::CloseComplete),
                 Owed::Poisoned => self.told(ServerMessage::Failed { code: "34000" }),
                 Owed::Ready => self.told(ServerMessage::Ready(self.wire.transaction)),
+                Owed::Killed { connection, found } => self.killed(connection, found),
                 Owed::Described(name) => {
                     let origins = self.wire.statements.named(&name).map(|s| s.origins.clone()).unwrap_or_default();
                     self.described(&origins);
@@ -121,6 +130,7 @@ impl Driver<Mysql> {
         self.waits_since.get_or_insert_with(Instant::now);
         match command {
             Command::Query { text } => self.query(text, payload),
+            Command::ProcessKill { connection } => self.query(format!("KILL {connection}").as_bytes(), payload),
             Command::InitDb { database } => self.init_db(database, payload),
             Command::StatementPrepare { text } => self.prepare(text, payload),
             Command::StatementExecute { statement, values, .. } => self.run_statement(statement, values, payload),
@@ -153,12 +163,31 @@ impl Driver<Mysql> {
     fn query(&mut self, text: &[u8], payload: &[u8]) -> bool {
         let step = match self.readable(text) {
             Ok(text) if is_empty(text) => return self.nothing(payload),
-            Ok(text) => self.offer(ClientMessage::Query { text }),
+            Ok(text) => {
+                self.wire.kill = kill(text);
+                self.offer(ClientMessage::Query { text })
+            }
             Err(Some(limit)) => self.offer(ClientMessage::TooLong { limit, query: true }),
             Err(None) => return self.not_utf8(),
         };
         self.act(if step == Step::Taken { payload } else { &[] });
+        self.wire.kill = None;
         step == Step::Taken
+    }
+
+    /// Answers KILL, which the gateway carries out itself.
+    fn killed(&mut self, connection: u32, found: bool) {
+        if found {
+            let done = Success { status: status_of(self.wire.transaction), ..Success::default() };
+            self.told(ServerMessage::Complete { rows: 0 });
+            let packet = done.encode(OK, self.wire.capabilities & can::SESSION_TRACK != 0);
+            self.tell_client(&packet);
+        } else {
+            let failure = errors::no_connection(connection);
+            self.told(ServerMessage::Failed { code: &failure.code.to_string() });
+            self.tell_client(&failure.encode());
+        }
+        self.told(ServerMessage::Ready(self.wire.transaction));
     }
 
     /// A text that can be judged; else the limit that it exceeds, or none where it is not UTF-8.
@@ -300,5 +329,12 @@ impl Driver<Mysql> {
     /// Whether columns are masked from the client.
     pub(super) fn is_masked(&self) -> bool {
         self.judge.is_masked()
+    }
+}
+
+fn status_of(transaction: Transaction) -> u16 {
+    match transaction {
+        Transaction::Idle => status::AUTOCOMMIT,
+        _ => status::IN_TRANSACTION,
     }
 }

@@ -24,6 +24,12 @@ pub fn empty() -> Report {
     Report { code: EMPTY, message: "Query was empty".to_owned(), ..Report::default() }
 }
 
+/// The answer to KILL of a connection that the client does not have.
+pub fn no_connection(number: u32) -> Failure {
+    let message = format!("Unknown thread id: {number}; you have no connection through the gateway of that number");
+    Failure { code: 1094, sqlstate: "HY000".to_owned(), message }
+}
+
 /// MySQL's number and SQLSTATE (MySQL Server Error Message Reference).
 fn number(code: &str) -> (u16, &'static str) {
     match code {

@@ -56,6 +56,12 @@ const OFFERED: u32 = PASSED
 /// The version that clients see where no server's is known yet.
 const VERSION: &str = "8.4.0-querygate";
 
+/// What MariaDB 10 puts before its version.
+const OLD: &str = "5.5.5-";
+
+/// A driver that reads log-ins of servers as old as [`OLD`] in another way, in which `caching_sha2_password` can't ask for the password.
+const READS_OLD_LOGINS: &str = "MySQL Connector/J";
+
 /// Numbers of connections, as clients see them.
 static CONNECTIONS: AtomicU32 = AtomicU32::new(1);
 
@@ -93,6 +99,8 @@ pub struct LoggedIn {
     pub address: SocketAddr,
     /// The session's id in the log.
     pub session: SessionId,
+    /// The connection's number, as the client was told.
+    pub number: u32,
 }
 
 /// Why the first steps did not end well.
@@ -171,14 +179,21 @@ async fn greet_patiently(
         return Err(refuse(&mut link, "53300", &words).await);
     };
     sleep(turn).await;
-    let proof = prove(parts, &mut link, &login, &nonce).await?;
+    let old = greeting.version.starts_with(OLD) && login.attribute("_client_name") == Some(READS_OLD_LOGINS);
+    let proof = match old && link.stream.is_tls() {
+        true => prove_in_clear(parts, &mut link, &login).await?,
+        false => prove(parts, &mut link, &login, &nonce).await?,
+    };
     match proof {
         Proof::Of(_) => pending.succeeded(&login.user),
         Proof::Wrong => pending.failed(&login.user, Instant::now()),
         Proof::NeedsTls => {}
     }
     match proof {
-        Proof::Of(principal) => Ok(LoggedIn { link, login, principal: Arc::new(principal), address, session }),
+        Proof::Of(principal) => {
+            let number = greeting.connection;
+            Ok(LoggedIn { link, login, principal: Arc::new(principal), address, session, number })
+        }
         Proof::NeedsTls => {
             log_refusal(parts, &login, address, session, &link, "the password was not asked for without TLS");
             let words = "log-in needs TLS: caching_sha2_password hands the password to the gateway, which it does only encrypted";
@@ -202,7 +217,7 @@ fn version(shared: &Shared) -> String {
     let number = world.bound.catalog().server_version();
     let version = format!("{}.{}.{}", number / 10_000, number / 100 % 100, number % 100);
     match engine {
-        Engine::Mariadb => format!("5.5.5-{version}-MariaDB-querygate"),
+        Engine::Mariadb => format!("{OLD}{version}-MariaDB-querygate"),
         _ => format!("{version}-querygate"),
     }
 }
@@ -244,6 +259,13 @@ enum Proof {
     Of(Principal),
     NeedsTls,
     Wrong,
+}
+
+/// Asks for the password itself, inside TLS.
+async fn prove_in_clear(parts: &LoopParts, link: &mut Link, login: &Login) -> Result<Proof, LinkError> {
+    link.write(&login::switch(auth::CLEAR, &[])).await?;
+    let password = link.read(LOGIN_BYTES_MAX).await?;
+    Ok(checked(parts, login, password).await)
 }
 
 async fn prove(parts: &LoopParts, link: &mut Link, login: &Login, nonce: &[u8]) -> Result<Proof, LinkError> {

@@ -97,7 +97,7 @@ async fn log_own(parts: &LoopParts, session: SessionId) -> Result<(), LogAway> {
 async fn run(parts: LoopParts, mut client: LoggedIn, prepared: Prepared) {
     let Prepared { database, places, world, limits } = prepared;
     let capabilities = client.login.capabilities & PASSED;
-    let collation = upstream::collation(client.login.collation);
+    let collation = upstream::collation(client.login.collation, database.settings.engine);
     let wishes = Wishes { capabilities, collation, limits: limits.clone() };
     if let Err(away) = log_own(&parts, client.session).await {
         tracing::error!(%away, "a session can't begin");
@@ -135,7 +135,7 @@ async fn run(parts: LoopParts, mut client: LoggedIn, prepared: Prepared) {
         live: Arc::default(),
     };
     let live = info.live.clone();
-    let entered = parts.shared.registry.enter(info, post.clone(), 0, None);
+    let entered = parts.shared.registry.enter(info, post.clone(), 0, Some(client.number));
     let statement_max = limits.statement.map_or(usize::MAX, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
     let judge = SessionJudge::new(Subject {
         database: database.clone(),

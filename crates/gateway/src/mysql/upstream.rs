@@ -64,9 +64,14 @@ impl Default for Wishes {
     }
 }
 
-/// The collation that stands for a client's at the server: its own where it is one of utf8mb4.
-pub fn collation(asked: u8) -> u8 {
-    if matches!(asked, 45 | 46 | 224..=247 | 255) { asked } else { COLLATION }
+/// The collation that stands for a client's at the server: its own where it is one of utf8mb4 that the server knows. `utf8mb4_0900_ai_ci` is MySQL's
+/// alone; MariaDB would take its own default, of whatever character set, in its place.
+pub fn collation(asked: u8, engine: Engine) -> u8 {
+    match asked {
+        45 | 46 | 224..=247 => asked,
+        255 if engine == Engine::Mysql => asked,
+        _ => COLLATION,
+    }
 }
 
 /// A connection that is ready for commands.

@@ -7,6 +7,7 @@ use std::{collections::VecDeque, pin::Pin};
 
 use querygate_mysql::{command::kind, packet, value::Type};
 use querygate_session::{ClientReply, Injected, Transaction};
+use querygate_sql::mysql::Kill;
 
 use super::{errors, prepared::Statements, settings, upstream};
 use crate::{
@@ -36,6 +37,8 @@ pub struct Mysql {
     pub statements: Statements,
     /// A command that goes to the server in place of the client's.
     pub substitute: Option<Vec<u8>>,
+    /// What is done in place of sending the client's command.
+    pub kill: Option<Kill>,
 }
 
 /// What the server's packets answer.
@@ -127,6 +130,8 @@ pub enum Owed {
     Poisoned,
     /// Nothing is under way any more.
     Ready,
+    /// The gateway has done what KILL asks for, or the principal has no such connection.
+    Killed { connection: u32, found: bool },
 }
 
 impl Mysql {
@@ -143,6 +148,7 @@ impl Mysql {
             transaction: Transaction::Idle,
             statements: Statements::default(),
             substitute: None,
+            kill: None,
         }
     }
 
@@ -186,6 +192,11 @@ impl Wire for Mysql {
     }
 
     fn forward(driver: &mut Driver<Mysql>, frame: &[u8], text: Option<&str>) {
+        if let Some(Kill { connection, query }) = driver.wire.kill.take() {
+            let found = driver.shared.registry.kill(connection, query, &driver.principal);
+            driver.wire.owed.push_back(Owed::Killed { connection, found });
+            return;
+        }
         let Some((kind, _)) = frame.split_first() else { return };
         let substitute = driver.wire.substitute.take();
         let rewritten = text.map(|text| [&[*kind], text.as_bytes()].concat());

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use querygate_mask::Masker;
 use querygate_sql::statement::{ColumnId, Origin, Output, Statement, Write};
 
 use super::words;
-use crate::{Bound, FieldPlan, MaskPlan, Refusal, RoleView, file::WriteRule};
+use crate::{Bound, FieldPlan, MaskPlan, Refusal, RoleView, bind::MaskedColumn, file::WriteRule};
 
 /// Who refuses, as the log names it, and the words.
 pub(super) type Refused = (Arc<str>, Refusal);
@@ -22,6 +23,7 @@ impl Bound {
         self.check_tables(statement, view)?;
         self.check_temporary(statement, view)?;
         self.check_opaque(statement)?;
+        self.check_instants(statement, view)?;
         self.check_uses(statement, view)?;
         self.check_writes(statement, view)?;
         let fields = match &statement.outputs {
@@ -54,6 +56,17 @@ impl Bound {
     fn check_opaque(&self, statement: &Statement) -> Result<(), Refused> {
         match statement.opaque.iter().find(|o| !self.trusts(&o.object)) {
             Some(opaque) => Err((format!("masked: {}", opaque.construct).into(), words::opaque(opaque))),
+            None => Ok(()),
+        }
+    }
+
+    /// Of an instant that keeps its year or month, another time zone shows on which side of their borders it lies.
+    fn check_instants(&self, statement: &Statement, view: &RoleView) -> Result<(), Refused> {
+        let keeps_part = |column: &&MaskedColumn| {
+            column.mask.as_ref().is_some_and(|mask| matches!(mask.masker(), Masker::Year | Masker::Month))
+        };
+        match view.columns.values().find(keeps_part).filter(|_| statement.shifts_instants) {
+            Some(column) => Err((format!("mask: {}", column.name).into(), words::shifted(&column.name))),
             None => Ok(()),
         }
     }

@@ -96,6 +96,19 @@ pub(super) fn opaque(opaque: &Opaque) -> Refusal {
     }
 }
 
+/// A time zone for the session of somebody from whom an instant is masked but for its year or month.
+pub(super) fn shifted(name: &str) -> Refusal {
+    Refusal {
+        kind: RefusalKind::NotAnalysable,
+        message: "cannot be analysed on masked values: SET time_zone".to_owned(),
+        detail: format!(
+            "column {name} is masked from you but for its year or month, which would shift with the time zone"
+        ),
+        hint: "leave the time zone as it is, and convert on your side".to_owned(),
+        position: None,
+    }
+}
+
 /// A masked column that is used other than as a plain result column.
 pub(super) fn masked_use(statement: &Statement, used: &ColumnUse, name: &str) -> Refusal {
     let (construct, column) = (&used.construct, short(name));

@@ -76,7 +76,7 @@ impl Reading<'_> {
             }
             "lock" | "unlock" => self.plain(Effect::Maintain, "LOCK TABLES"),
             "load" => self.plain(Effect::File, "LOAD"),
-            "flush" | "shutdown" | "restart" | "kill" | "reset" | "purge" | "change" | "start" | "stop" | "install"
+            "flush" | "shutdown" | "restart" | "reset" | "purge" | "change" | "start" | "stop" | "install"
             | "uninstall" | "clone" | "cache" | "binlog" | "import" => self.plain(Effect::Server, "ADMINISTRATION"),
             _ => {
                 let construct = format!("the statement {}", word(0).to_uppercase());

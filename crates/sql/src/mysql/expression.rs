@@ -242,6 +242,7 @@ impl Reading<'_> {
         self.functions.push(name.to_owned());
         match known(name) {
             Some(Known::Pure) if !self.catalog.functions(name).any(|_| true) => {}
+            Some(Known::Session) if !self.catalog.functions(name).any(|_| true) => self.effect(Effect::Session, name),
             Some(Known::Effect(effect)) => {
                 self.effect(effect, name);
                 self.opaque(format!("function {name}"), "");

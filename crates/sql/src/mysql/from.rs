@@ -7,7 +7,7 @@ use sqlparser::ast::{Ident, Join, JoinConstraint, JoinOperator, ObjectName, Tabl
 
 use super::{
     reading::{Reading, VIEW_DEPTH, parts, unsupported},
-    scope::{Column, Scope, Source, same},
+    scope::{Column, Columns, Scope, Source, same},
 };
 use crate::{
     catalog::{Relation, RelationKind},
@@ -21,8 +21,8 @@ const SYSTEM: &[&str] = &["information_schema", "mysql", "performance_schema", "
 enum Described {
     /// Definitions, and nothing of what is stored.
     Whole,
-    /// Definitions in these columns.
-    By(&'static [&'static str]),
+    /// Definitions in some columns, more in others.
+    By(&'static Columns),
     /// More than that.
     No,
 }
@@ -44,42 +44,65 @@ fn described(table: &str) -> Described {
         | "schemata"
         | "table_constraints"
         | "views" => Described::Whole,
-        "tables" => Described::By(&[
-            "table_catalog",
-            "table_schema",
-            "table_name",
-            "table_type",
-            "engine",
-            "version",
-            "row_format",
-            "table_collation",
-            "create_options",
-            "table_comment",
-            "temporary",
-        ]),
-        "statistics" => Described::By(&[
-            "table_catalog",
-            "table_schema",
-            "table_name",
-            "non_unique",
-            "index_schema",
-            "index_name",
-            "seq_in_index",
-            "column_name",
-            "collation",
-            "sub_part",
-            "packed",
-            "nullable",
-            "index_type",
-            "comment",
-            "index_comment",
-            "is_visible",
-            "ignored",
-            "expression",
-        ]),
+        "tables" => Described::By(&TABLES),
+        "statistics" => Described::By(&STATISTICS),
         _ => Described::No,
     }
 }
+
+const TABLES: Columns = Columns {
+    shown: &[
+        "table_catalog",
+        "table_schema",
+        "table_name",
+        "table_type",
+        "engine",
+        "version",
+        "row_format",
+        "table_collation",
+        "create_options",
+        "table_comment",
+        "temporary",
+    ],
+    hidden: &[
+        "auto_increment",
+        "avg_row_length",
+        "check_time",
+        "checksum",
+        "create_time",
+        "data_free",
+        "data_length",
+        "index_length",
+        "max_data_length",
+        "max_index_length",
+        "table_rows",
+        "update_time",
+    ],
+};
+
+const STATISTICS: Columns = Columns {
+    shown: &[
+        "table_catalog",
+        "table_schema",
+        "table_name",
+        "non_unique",
+        "index_schema",
+        "index_name",
+        "seq_in_index",
+        "column_name",
+        "collation",
+        "sub_part",
+        "packed",
+        "nullable",
+        "index_type",
+        "comment",
+        "index_comment",
+        "is_visible",
+        "ignored",
+        "expression",
+    ],
+    hidden: &["cardinality"],
+};
 
 /// Which side of an outer join may be absent.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -160,8 +183,7 @@ impl Reading<'_> {
                     let [column] = parts(name)?[..] else {
                         return Err(unsupported("a qualified name in USING", "write the column's name alone"));
                     };
-                    let tells = |s: &Source| s.shown.is_some_and(|shown| !shown.iter().any(|c| same(c, &column.value)));
-                    if scope.sources.iter().any(tells) {
+                    if scope.sources.iter().any(|s| s.tells_more(&column.value)) {
                         self.opaque(format!("column {} of a system table", column.value.to_lowercase()), "");
                     }
                     names.push(column.value.clone());
@@ -290,7 +312,7 @@ impl Reading<'_> {
         let name = format!("{database}.{table}");
         self.effect(Effect::Read, &name);
         let described = if database == "information_schema" { described(&table) } else { Described::No };
-        let shown = match described {
+        let system = match described {
             Described::Whole => None,
             Described::By(columns) => Some(columns),
             Described::No => {
@@ -298,7 +320,7 @@ impl Reading<'_> {
                 None
             }
         };
-        Ok(Source { shown, ..Source::open(alias) })
+        Ok(Source { system, ..Source::open(alias) })
     }
 
     /// The columns that reading a relation gives; a view's come from its tables.

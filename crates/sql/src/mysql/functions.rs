@@ -10,6 +10,8 @@ use querygate_record::Effect;
 pub enum Known {
     /// It reads nothing but its arguments, the session's own state, and the clock.
     Pure,
+    /// It waits, or takes or gives back a lock of the session, and reads nothing but its arguments.
+    Session,
     /// It does something else.
     Effect(Effect),
 }
@@ -26,9 +28,8 @@ pub fn known(name: &str) -> Option<Known> {
     }
     match name {
         "load_file" => Some(Known::Effect(Effect::File)),
-        "sleep" | "benchmark" | "get_lock" | "release_lock" | "release_all_locks" | "is_free_lock" | "is_used_lock" => {
-            Some(Known::Effect(Effect::Session))
-        }
+        "sleep" | "get_lock" | "release_lock" | "release_all_locks" => Some(Known::Session),
+        "benchmark" | "is_free_lock" | "is_used_lock" => Some(Known::Effect(Effect::Session)),
         "master_pos_wait" | "source_pos_wait" | "wait_for_executed_gtid_set" | "master_gtid_wait" => {
             Some(Known::Effect(Effect::Server))
         }

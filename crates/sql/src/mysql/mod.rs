@@ -10,6 +10,7 @@ mod expression;
 mod forms;
 mod from;
 mod functions;
+mod kill;
 mod lexer;
 mod order;
 mod parser;
@@ -23,6 +24,7 @@ mod statement;
 mod tests;
 mod write;
 
+pub use kill::{Kill, kill};
 pub use lexer::{Lexer, is_empty};
 pub use set::{PINNED_MODES, reads_alike};
 pub use statement::analyse;

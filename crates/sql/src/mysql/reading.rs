@@ -32,6 +32,8 @@ pub struct Reading<'c> {
     pub functions: Vec<String>,
     pub parameters: usize,
     pub temporary: Vec<String>,
+    pub shifts_instants: bool,
+    pub instead: Option<&'static str>,
     /// CTEs that can be named now, the innermost last.
     pub ctes: Vec<(String, Vec<Column>)>,
     pub view_depth: usize,
@@ -86,6 +88,8 @@ impl<'c> Reading<'c> {
             functions: Vec::new(),
             parameters: 0,
             temporary: Vec::new(),
+            shifts_instants: false,
+            instead: None,
             ctes: Vec::new(),
             view_depth: 0,
             names_read: 0,
@@ -238,6 +242,8 @@ impl<'c> Reading<'c> {
             functions: self.functions,
             parameters: vec![Vec::new(); self.parameters],
             temporary: self.temporary,
+            shifts_instants: self.shifts_instants,
+            instead: self.instead,
             literals,
             ..crate::analyse::empty()
         }

@@ -21,19 +21,37 @@ pub struct Source {
     pub open: bool,
     /// It is a temporary table.
     pub temporary: bool,
-    /// Its columns that hold definitions alone, where others don't.
-    pub shown: Option<&'static [&'static str]>,
+    /// Its columns, where it is one of the server's own of which some hold more than definitions.
+    pub system: Option<&'static Columns>,
+}
+
+/// Columns of one of the server's own relations. One that stands in neither list, of a version that is not known, counts as hidden.
+#[derive(Debug)]
+pub struct Columns {
+    /// Those that hold definitions.
+    pub shown: &'static [&'static str],
+    /// Those that tell of what is stored.
+    pub hidden: &'static [&'static str],
 }
 
 impl Source {
     /// A relation whose columns are known.
     pub fn listed(alias: String, columns: Vec<Column>) -> Source {
-        Source { alias, columns, open: false, temporary: false, shown: None }
+        Source { alias, columns, open: false, temporary: false, system: None }
+    }
+
+    /// Whether it may have a column of that name which holds more than definitions.
+    pub fn tells_more(&self, name: &str) -> bool {
+        self.system.is_some_and(|columns| !columns.shown.iter().any(|shown| same(shown, name)))
+    }
+
+    fn hides(&self, name: &str) -> bool {
+        self.system.is_some_and(|columns| columns.hidden.iter().any(|hidden| same(hidden, name)))
     }
 
     /// One of the server's own, or one that is computed.
     pub fn open(alias: String) -> Source {
-        Source { alias, columns: Vec::new(), open: true, temporary: false, shown: None }
+        Source { alias, columns: Vec::new(), open: true, temporary: false, system: None }
     }
 }
 
@@ -68,10 +86,12 @@ impl<'o> Scope<'o> {
         if self.sources.iter().any(here) {
             return false;
         }
+        // Some clauses look for a label first, some for a column.
+        let is_label = alias.is_none() && self.labels.iter().any(|label| same(&label.name, name));
         let mut level = Some(self);
         while let Some(scope) = level {
             let mut meant = scope.sources.iter().filter(|s| alias.is_none_or(|alias| same(&s.alias, alias)));
-            if meant.any(|s| s.shown.is_some_and(|shown| !shown.iter().any(|column| same(column, name)))) {
+            if meant.any(|s| if is_label { s.hides(name) } else { s.tells_more(name) }) {
                 return true;
             }
             level = scope.outer;

@@ -60,6 +60,10 @@ const LISTED: &[&str] = &[
     "net_write_timeout",
     "optimizer_switch",
     "read_buffer_size",
+    "session_track_schema",
+    "session_track_state_change",
+    "session_track_system_variables",
+    "session_track_transaction_info",
     "sort_buffer_size",
     "sql_auto_is_null",
     "sql_big_selects",
@@ -105,11 +109,6 @@ impl Reading<'_> {
         let words: Vec<String> = tokens.iter().skip(1).map(|t| t.value.to_ascii_lowercase()).collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         match words[..] {
-            ["names", charset] | ["character", "set", charset] | ["charset", charset] => charset_is_utf8(charset)?,
-            ["names", charset, "collate", collation] => {
-                charset_is_utf8(charset)?;
-                charset_is_utf8(collation.split('_').next().unwrap_or_default())?;
-            }
             ["transaction", ..] | ["session" | "local", "transaction", ..] if only_words(tokens) => {}
             ["global" | "persist" | "persist_only", ..] => {
                 self.effect(Effect::Server, "");
@@ -135,6 +134,9 @@ impl Reading<'_> {
         let Some(at) = tokens.iter().position(|t| t.is_word("for")) else { return Err(form()) };
         let (settings, statement) = tokens.split_at(at);
         self.assignments(settings.get(2..).unwrap_or_default())?;
+        if self.instead.is_some() {
+            return Err(unsupported("a character set other than utf8mb4", "set it in a statement alone"));
+        }
         let statement = statement.get(1..).unwrap_or_default();
         if statement.first().is_some_and(|t| t.is_word("set")) {
             return Err(unsupported("SET STATEMENT around SET", "send them apart"));
@@ -153,10 +155,31 @@ impl Reading<'_> {
             }
             depth == 0 && token.is(",")
         };
-        tokens.split(separates).try_for_each(|assignment| self.assignment(assignment))
+        let mut count = 0_usize;
+        for assignment in tokens.split(separates) {
+            count += 1;
+            self.assignment(assignment)?;
+        }
+        match self.instead {
+            Some(_) if count > 1 => {
+                Err(unsupported("a character set other than utf8mb4", "set it in a statement alone"))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn assignment(&mut self, tokens: &[Token<'_>]) -> Result<(), Refusal> {
+        let words: Vec<String> = tokens.iter().take(5).map(|t| t.value.to_ascii_lowercase()).collect();
+        match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["names", charset] | ["character", "set", charset] | ["charset", charset] => {
+                return charset_is_utf8(charset);
+            }
+            ["names", charset, "collate", collation] => {
+                charset_is_utf8(charset)?;
+                return charset_is_utf8(collation.split('_').next().unwrap_or_default());
+            }
+            _ => {}
+        }
         let scoped = tokens.first().is_some_and(|t| t.is_word("session") || t.is_word("local"));
         let tokens = tokens.get(usize::from(scoped)..).unwrap_or_default();
         let [name, equals, value @ ..] = tokens else { return Err(form()) };
@@ -164,22 +187,22 @@ impl Reading<'_> {
             return Err(form());
         }
         let name = name.value.to_ascii_lowercase();
-        if SQL_MODE.contains(&name.as_str()) && changes_mode(value) {
+        if (SQL_MODE.contains(&name.as_str()) && changes_mode(value)) || (name == TRACKED && adds_tracked(value)) {
             return Ok(());
         }
-        let value = constant(value)?;
+        let value = constant(value)?.to_ascii_lowercase();
         if let Some(system) = name.strip_prefix("@@") {
             let bare = ["session.", "local."].iter().find_map(|scope| system.strip_prefix(scope)).unwrap_or(system);
             if bare.contains('.') {
                 self.effect(Effect::Server, "");
                 return Ok(());
             }
-            return self.variable_set(bare, value);
+            return self.variable_set(bare, &value);
         }
         if name.starts_with('@') {
             return Ok(());
         }
-        self.variable_set(&name, value)
+        self.variable_set(&name, &value)
     }
 
     fn variable_set(&mut self, name: &str, value: &str) -> Result<(), Refusal> {
@@ -194,11 +217,15 @@ impl Reading<'_> {
                 let hint = format!("leave out {}", PINNED_MODES.join(", "));
                 Err(unsupported("a sql_mode that changes how texts are read", &hint))
             }
+            // Each column's own character set, which for clients that can read it is no other than the one they have asked for.
+            "character_set_results" if matches!(value, "null" | "binary") => {
+                self.instead = Some("SET character_set_results = utf8mb4");
+                Ok(())
+            }
             "character_set_client" | "character_set_connection" | "character_set_results" => charset_is_utf8(value),
             "collation_connection" => charset_is_utf8(value.split('_').next().unwrap_or_default()),
             "time_zone" => {
-                // Instants are written in it: what is masked by year or month would shift with it.
-                self.opaque("SET time_zone", "");
+                self.shifts_instants = true;
                 Ok(())
             }
             listed if LISTED.contains(&listed) => Ok(()),
@@ -221,6 +248,16 @@ const TAKEN_OUT: &[&str] = &[
     "strict_all_tables",
     "strict_trans_tables",
 ];
+
+/// The variables of its own of which a session is told that they have changed.
+const TRACKED: &str = "session_track_system_variables";
+
+/// Whether it adds names to those of the server: `CONCAT(@@global.session_track_system_variables, ',name')`.
+fn adds_tracked(value: &[Token<'_>]) -> bool {
+    let [concat, open, variable, comma, text, close] = value else { return false };
+    let known = ["@@", "@@global.", "@@session."].iter().any(|scope| variable.is_word(&format!("{scope}{TRACKED}")));
+    concat.is_word("concat") && open.is("(") && known && comma.is(",") && text.kind == Kind::String && close.is(")")
+}
 
 /// Whether it adds modes to those of the session, or takes some out, and texts are read as before: `CONCAT(@@sql_mode, ',MODE')`,
 /// `REPLACE(@@sql_mode, 'MODE', '')`, each also in `(SELECT ...)`.

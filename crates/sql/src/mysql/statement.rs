@@ -39,6 +39,13 @@ pub fn analyse(text: &str, catalog: &Catalog, settings: &Settings, limits: &Limi
         settings.temporary.extend(statement.temporary.iter().cloned());
         statements.push(statement);
     }
+    if statements.len() > 1
+        && let Some(statement) = statements.iter_mut().find(|s| s.instead.is_some())
+    {
+        let construct = format!("{} of this form beside other statements", statement.tag);
+        let refusal = unsupported(&construct, "send it alone");
+        *statement = not_understood(statement.range.clone(), std::mem::take(&mut statement.literals), refusal);
+    }
     statements
 }
 
@@ -78,6 +85,7 @@ impl Reading<'_> {
             "show" => self.show(tokens),
             "describe" | "desc" | "explain" => self.explain(tokens),
             "use" => self.use_database(tokens),
+            "kill" => self.kill(tokens),
             _ => self.define(tokens),
         }
     }

@@ -70,11 +70,14 @@ fn a_mode_is_added_or_taken_out_where_texts_are_read_as_before() {
         "SET SESSION sql_mode = CONCAT('NO_ZERO_DATE,', @@session.sql_mode)",
         "SET @@sql_mode := REPLACE(@@sql_mode, 'ONLY_FULL_GROUP_BY', '')",
         "SET sql_mode = (SELECT REPLACE(@@sql_mode, 'ONLY_FULL_GROUP_BY', ''))",
+        "SET autocommit = 1, NAMES utf8mb4 COLLATE utf8mb4_bin, CHARACTER SET utf8mb4",
+        "set autocommit=1, session_track_system_variables = CONCAT(@@global.session_track_system_variables,',auto_increment_increment')",
     ] {
         assert!(one(text).opaque.is_empty(), "{text}");
     }
     for text in [
         "SET sql_mode = CONCAT(@@sql_mode, ',ANSI_QUOTES')",
+        "SET autocommit = 1, NAMES gbk",
         "SET sql_mode = CONCAT(@@sql_mode, ',ANSI' '_QUOTES')",
         "SET sql_mode = CONCAT(@@sql_mode, '_QUOTES')",
         "SET sql_mode = CONCAT('ANSI', @@sql_mode)",
@@ -110,6 +113,7 @@ fn what_the_catalog_says_of_stored_values_is_not_read() {
         "SELECT s.index_name, s.non_unique FROM information_schema.statistics s WHERE s.table_name = 'pad'",
         "SELECT t.TABLE_NAME FROM information_schema.TABLES t JOIN information_schema.columns c ON c.table_name = t.table_name",
         "SELECT table_rows FROM (SELECT 1 AS table_rows) x",
+        "SELECT table_schema AS table_cat FROM information_schema.tables ORDER BY table_cat",
         "SHOW STATUS LIKE 'Ssl_cipher'",
     ] {
         assert!(one(text).opaque.is_empty(), "{text}");
@@ -164,4 +168,20 @@ fn mariadb_returns_what_it_changed_and_sets_for_one_statement() {
     ] {
         assert!(read(text).unanalysed.is_some(), "{text}");
     }
+}
+
+#[test]
+fn results_in_the_columns_own_character_sets_come_in_utf8() {
+    for text in ["SET character_set_results = NULL", "SET SESSION character_set_results = 'binary'"] {
+        assert_eq!(one(text).instead, Some("SET character_set_results = utf8mb4"), "{text}");
+    }
+    for text in [
+        "SET character_set_results = NULL, autocommit = 1",
+        "SELECT 1; SET character_set_results = NULL",
+        "SET character_set_results = latin1",
+        "SET character_set_client = NULL",
+    ] {
+        assert!(all(text).iter().any(|s| s.unanalysed.is_some()), "{text}");
+    }
+    assert!(one("SET time_zone = '+05:00'").shifts_instants);
 }
