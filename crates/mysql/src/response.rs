@@ -34,6 +34,8 @@ pub struct Success<'a> {
 
 /// Kinds of changes that are tracked (MySQL Internals, "Session State Information").
 pub mod tracked {
+    /// The value of a system variable.
+    pub const VARIABLE: u8 = 0;
     /// The identifiers of transactions.
     pub const GTIDS: u8 = 3;
 }
@@ -61,16 +63,25 @@ impl<'a> Success<'a> {
         Ok(Success { affected_rows, last_insert_id, status, warnings, info, changes })
     }
 
-    /// The changes without those of one kind.
-    pub fn changes_without(&self, kind: u8) -> Result<BytesMut, Malformed> {
+    /// The changes without those of one kind, and with another value of one system variable where that is among them.
+    pub fn changes_with(&self, kind: u8, variable: Option<(&[u8], &[u8])>) -> Result<BytesMut, Malformed> {
         let mut reader = Reader::new("session state", self.changes);
         let mut out = BytesMut::new();
         while reader.left() > 0 {
             let found = reader.u8("kind")?;
             let data = reader.lenenc_bytes("data")?;
-            if found != kind {
-                out.put_u8(found);
-                write::lenenc_bytes(&mut out, data);
+            if found == kind {
+                continue;
+            }
+            out.put_u8(found);
+            match variable.filter(|_| found == tracked::VARIABLE) {
+                Some((name, value)) if Reader::new("variable", data).lenenc_bytes("name")? == name => {
+                    let mut told = BytesMut::new();
+                    write::lenenc_bytes(&mut told, name);
+                    write::lenenc_bytes(&mut told, value);
+                    write::lenenc_bytes(&mut out, &told);
+                }
+                _ => write::lenenc_bytes(&mut out, data),
             }
         }
         Ok(out)
@@ -229,7 +240,11 @@ mod tests {
         let changes = b"\x03\x02ab\x01\x05\x04shop";
         let changed = Success { status: 2 | status::STATE_CHANGED, changes, ..ok };
         assert_eq!(Success::decode(&changed.encode(OK, true), true), Ok(changed));
-        assert_eq!(&changed.changes_without(tracked::GTIDS).unwrap()[..], b"\x01\x05\x04shop");
+        assert_eq!(&changed.changes_with(tracked::GTIDS, None).unwrap()[..], b"\x01\x05\x04shop");
+        let changes = b"\x00\x06\x01a\x03old\x00\x04\x01b\x01c";
+        let changed = Success { changes, ..ok };
+        let told = changed.changes_with(tracked::GTIDS, Some((b"a", b""))).unwrap();
+        assert_eq!(&told[..], b"\x00\x03\x01a\x00\x00\x04\x01b\x01c");
         let eof = Success { status: 34, warnings: 9, ..Success::default() };
         assert_eq!(Success::decode_eof(&eof.encode_eof()), Ok(eof));
         let err = Failure { code: 1227, sqlstate: "42000".into(), message: "blocked by policy".into() };

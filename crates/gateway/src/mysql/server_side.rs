@@ -237,7 +237,8 @@ impl Driver<Mysql> {
         self.wire.transaction = transaction(success.status);
         // Warnings may show values: those of a statement that touches masked columns are not even counted.
         let hidden = self.session.diagnostics(self.is_masked()) == Relay::Canonical;
-        let Ok(changes) = success.changes_without(response::tracked::GTIDS) else {
+        let asked = self.wire.asked_charset.take().map(|set| (b"character_set_results".as_slice(), set.as_bytes()));
+        let Ok(changes) = success.changes_with(response::tracked::GTIDS, asked) else {
             return self.bad_server("a change of the session's state that can't be read");
         };
         let told = Success { warnings: if hidden { 0 } else { success.warnings }, changes: &changes, ..success };

@@ -37,6 +37,8 @@ pub struct Mysql {
     pub statements: Statements,
     /// A command that goes to the server in place of the client's.
     pub substitute: Option<Vec<u8>>,
+    /// The character set of results that the client asked for where the server was asked for another: it is told what it expects.
+    pub asked_charset: Option<&'static str>,
     /// What is done in place of sending the client's command.
     pub kill: Option<Kill>,
 }
@@ -148,6 +150,7 @@ impl Mysql {
             transaction: Transaction::Idle,
             statements: Statements::default(),
             substitute: None,
+            asked_charset: None,
             kill: None,
         }
     }
@@ -170,6 +173,12 @@ impl Driver<Mysql> {
         packet::write(&mut self.io.server.output, &mut sequence, payload);
         self.wire.server_sequence = sequence;
     }
+}
+
+/// How the server itself tells of a session whose results come in each column's own character set: for NULL the name is empty.
+fn asked_charset(frame: &[u8]) -> &'static str {
+    let binary = frame.to_ascii_lowercase().windows(6).any(|word| word == b"binary");
+    if binary { "binary" } else { "" }
 }
 
 /// The judge asks nothing of the kind for MySQL.
@@ -199,6 +208,7 @@ impl Wire for Mysql {
         }
         let Some((kind, _)) = frame.split_first() else { return };
         let substitute = driver.wire.substitute.take();
+        driver.wire.asked_charset = text.map(|_| asked_charset(frame));
         let rewritten = text.map(|text| [&[*kind], text.as_bytes()].concat());
         let payload = rewritten.as_deref().or(substitute.as_deref()).unwrap_or(frame);
         driver.wire.awaits = match *kind {
