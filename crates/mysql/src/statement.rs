@@ -160,7 +160,7 @@ mod tests {
             let _ = crate::login::step(&bytes);
             let _ = crate::command::decode(&bytes);
             for tracks in [false, true] {
-                let _ = crate::response::Success::decode(&bytes, tracks).map(|ok| ok.changes_without(3));
+                let _ = crate::response::Success::decode(&bytes, tracks).map(|ok| ok.changes_with(3, Some((b"a", b"b"))));
             }
             let _ = crate::response::head(&bytes);
         }

@@ -46,7 +46,7 @@ impl Cut {
 impl Bound {
     /// The facts of a text whose statements were judged, for a principal with this view.
     pub fn facts(&self, text: &str, parts: &[(&Statement, &Decision)], view: &RoleView, key: LiteralKey<'_>) -> Facts {
-        let fingerprint = querygate_sql::fingerprint_of(text, self.catalog.engine());
+        let fingerprint = querygate_sql::fingerprint_of(text, &self.catalog);
         let logged = match fingerprint {
             Some(_) => write(text, &self.cuts(parts, view), key),
             None => untokenised(text, parts, key),

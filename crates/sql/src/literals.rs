@@ -4,9 +4,12 @@ use foldhash::HashMap;
 use querygate_record::Engine;
 
 use crate::{
-    Limits, guard, mysql,
+    Limits,
+    catalog::Catalog,
+    guard::{self, Part},
+    mysql,
     postgres::lexer::{Kind, Token},
-    statement::{ColumnId, Literal},
+    statement::{ColumnId, Literal, Refusal},
 };
 
 /// Every literal of a statement. `columns` holds, by the position of a literal's first character, what it is compared with or written to; with
@@ -38,17 +41,20 @@ fn names_password(token: &Token<'_>) -> bool {
 /// tokens. Lists in parentheses that hold nothing but literals and parameters count as one.
 #[must_use]
 pub fn fingerprint(text: &str) -> Option<String> {
-    fingerprint_of(text, Engine::Postgres)
+    shape_of(guard::read(text, &Limits::default()))
 }
 
-/// The same for a text as an engine reads it.
+/// The same for a text as the server reads it whose catalog it is.
 #[must_use]
-pub fn fingerprint_of(text: &str, engine: Engine) -> Option<String> {
+pub fn fingerprint_of(text: &str, catalog: &Catalog) -> Option<String> {
     let limits = Limits::default();
-    let parts = match engine {
+    shape_of(match catalog.engine() {
         Engine::Postgres => guard::read(text, &limits),
-        Engine::Mysql | Engine::Mariadb => guard::read_with(mysql::Lexer::new(text), text, &limits),
-    };
+        Engine::Mysql | Engine::Mariadb => guard::read_with(mysql::Lexer::of(text, catalog), text, &limits),
+    })
+}
+
+fn shape_of(parts: Result<Vec<Part<'_>>, Refusal>) -> Option<String> {
     let parts = parts.ok()?;
     let mut hasher = blake3::Hasher::new();
     for part in &parts {

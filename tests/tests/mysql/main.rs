@@ -7,6 +7,7 @@
     reason = "a test says what went wrong by failing"
 )]
 
+mod comments;
 mod drivers;
 mod shop;
 mod text;

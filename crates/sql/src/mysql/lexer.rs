@@ -1,11 +1,14 @@
 //! The servers' own lexical rules (`sql/sql_lex.cc`) under `utf8mb4` and a `sql_mode` without ANSI_QUOTES and NO_BACKSLASH_ESCAPES. What the two
-//! servers or their versions read in two ways is refused: executable comments, `--x`, `||`, names that begin with a digit.
+//! servers or their versions read in two ways is refused: `--x`, `||`, names that begin with a digit. Comments that a server runs are read as the
+//! server at hand reads them; where it isn't known they are refused.
 
 use std::{borrow::Cow, ops::Range};
 
-use querygate_record::Position;
+use querygate_record::{Engine, Position};
 
+use super::comments::{self, Marked};
 use crate::{
+    catalog::Catalog,
     guard::Scan,
     postgres::lexer::{Kind, Token},
     statement::{Refusal, RefusalKind},
@@ -25,6 +28,10 @@ pub struct Lexer<'a> {
     counted: usize,
     /// The last token was a name: a point behind it separates names, whatever follows.
     after_name: bool,
+    /// The server that reads the text, and its version.
+    server: Option<(Engine, u32)>,
+    /// Where the comment begins whose words are being read as the server's.
+    inside: Option<usize>,
 }
 
 /// Whether a text holds nothing but blanks and comments, which the servers answer with an error.
@@ -33,9 +40,14 @@ pub fn is_empty(text: &str) -> bool {
 }
 
 impl<'a> Lexer<'a> {
-    /// Starts at the beginning of a text.
+    /// Starts at the beginning of a text, whichever server it is for.
     pub fn new(text: &'a str) -> Lexer<'a> {
-        Lexer { text, at: 0, characters: 0, counted: 0, after_name: false }
+        Lexer { text, at: 0, characters: 0, counted: 0, after_name: false, server: None, inside: None }
+    }
+
+    /// The same for the server whose catalog it is.
+    pub fn of(text: &'a str, catalog: &Catalog) -> Lexer<'a> {
+        Lexer { server: Some((catalog.engine(), catalog.server_version())), ..Lexer::new(text) }
     }
 
     fn byte(&self, ahead: usize) -> Option<u8> {
@@ -68,6 +80,16 @@ impl<'a> Lexer<'a> {
             let rest = self.rest();
             match (self.byte(0), self.byte(1)) {
                 (Some(b' ' | b'\t' | b'\n' | 0x0b | 0x0c | b'\r'), _) => self.at += 1,
+                (Some(b'*'), Some(b'/')) if self.inside.is_some() => {
+                    self.inside = None;
+                    self.at += 2;
+                }
+                (Some(b'#'), _) | (Some(b'-'), Some(b'-')) | (Some(b'/'), Some(b'*')) if self.inside.is_some() => {
+                    return Err(self.refused(start, "a comment inside a comment", "leave it out"));
+                }
+                (None, _) if self.inside.is_some() => {
+                    return Err(self.refused(start, "a comment without end", "close it by */"));
+                }
                 (Some(b'#'), _) => self.skip_line(),
                 (Some(b'-'), Some(b'-')) => match self.byte(2) {
                     None | Some(b' ' | b'\t' | b'\n' | 0x0b | 0x0c | b'\r') => self.skip_line(),
@@ -85,13 +107,17 @@ impl<'a> Lexer<'a> {
                         return Err(self.refused(start, "a comment without end", "close it by */"));
                     };
                     let words = inside.get(..end).unwrap_or_default();
-                    let marked = words.strip_prefix(['M', 'm']).unwrap_or(words).starts_with('!');
-                    if marked {
-                        return Err(self.refused(
-                            start,
-                            "an executable comment",
-                            "write what is in it without the comment, or leave it out",
-                        ));
+                    match comments::marked(words, self.server) {
+                        Marked::Plain => {}
+                        Marked::Runs { skipped } => {
+                            self.inside = Some(start);
+                            self.at += 2 + skipped;
+                            continue;
+                        }
+                        Marked::Unclear => {
+                            let hint = "write what is in it without the comment, or leave it out";
+                            return Err(self.refused(start, "an executable comment", hint));
+                        }
                     }
                     if words.starts_with('+') && sets_variable(words) {
                         return Err(self.refused(

@@ -4,6 +4,7 @@
 //! the two servers or their versions read in two ways is refused; every column that is named anywhere but as a plain result column counts
 //! as used.
 
+mod comments;
 mod created;
 mod define;
 mod expression;

@@ -60,7 +60,7 @@ impl Reading<'_> {
 
     /// The text of a view, as the server keeps it.
     pub fn view(&mut self, text: &str) -> Result<Vec<Column>, Refusal> {
-        let parts = guard::read_with(super::Lexer::new(text), text, &Limits::default())?;
+        let parts = guard::read_with(super::Lexer::of(text, self.catalog), text, &Limits::default())?;
         let [part] = parts.as_slice() else { return Err(unsupported("this view", "read its tables")) };
         let query = parser::whole(&part.tokens, |parser| parser.parse_query())?;
         let (ctes, levels) = (std::mem::take(&mut self.ctes), std::mem::take(&mut self.levels));

@@ -24,7 +24,7 @@ use crate::{
 
 /// Analyses a text: one [`Statement`] per statement of the text, in order. A text that can't be parsed is one statement over the whole text.
 pub fn analyse(text: &str, catalog: &Catalog, settings: &Settings, limits: &Limits) -> Vec<Statement> {
-    let parts = match guard::read_with(Lexer::new(text), text, limits) {
+    let parts = match guard::read_with(Lexer::of(text, catalog), text, limits) {
         Ok(parts) => parts,
         Err(refusal) => return vec![not_understood(0..text.len(), Vec::new(), refusal)],
     };

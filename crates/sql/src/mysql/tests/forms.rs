@@ -185,3 +185,14 @@ fn results_in_the_columns_own_character_sets_come_in_utf8() {
     }
     assert!(one("SET time_zone = '+05:00'").shifts_instants);
 }
+
+#[test]
+fn words_in_comments_count_where_the_server_runs_them() {
+    assert_eq!(outputs("SELECT id /*! , ssn */ FROM customers"), ["customers.id", "customers.ssn"]);
+    assert_eq!(outputs("SELECT id /*!90705 , ssn */ FROM customers ORDER BY id"), ["customers.id"]);
+    assert!(used("SELECT id FROM pad WHERE 1 /*!50000 AND (SELECT ssn FROM customers LIMIT 1) */")[0].contains("ssn"));
+    assert_eq!(one("START TRANSACTION /*!40100 WITH CONSISTENT SNAPSHOT */").transaction, TransactionChange::Begin);
+    for text in ["SELECT 1 /*! +1", "SELECT 1 /*! /* a */ */", "SELECT 1 /*! -- a */", "SELECT 1 /*!500 +1 */"] {
+        refused(text);
+    }
+}
