@@ -58,10 +58,15 @@ impl Flavor {
         })
     }
 
-    /// Its command line, told where its plugins are.
+    /// Its command line.
     fn client(self) -> Result<Command, Error> {
+        self.program(self.name())
+    }
+
+    /// One of its programs for clients, told where its plugins are.
+    fn program(self, name: &str) -> Result<Command, Error> {
         let root = self.root()?;
-        let mut command = Command::new(root.join("usr/bin").join(self.name()));
+        let mut command = Command::new(root.join("usr/bin").join(name));
         command.arg("--no-defaults");
         match self {
             Self::Mysql => command.arg(format!("--plugin-dir={}", root.join("usr/lib/mysql/plugin").display())),
@@ -97,15 +102,28 @@ impl Login {
 
     /// The same with other options.
     pub fn with(&self, options: &[&str], script: &str) -> Result<Ran, Error> {
-        let mut command = self.flavor.client()?;
+        target::run(self.tell(self.flavor.client()?).args(options).arg(&self.database), script)
+    }
+
+    /// Dumps the database with the server's own program, which connects without naming it.
+    pub fn dump(&self, options: &[&str]) -> Result<Ran, Error> {
+        let program = match self.flavor {
+            Flavor::Mysql => "mysqldump",
+            Flavor::Mariadb => "mariadb-dump",
+        };
+        target::run(self.tell(self.flavor.program(program)?).args(options).arg(&self.database), "")
+    }
+
+    /// Tells a program where to connect, as whom, and to encrypt.
+    fn tell(&self, mut command: Command) -> Command {
         command.args(["--host=127.0.0.1", "--protocol=tcp", "--default-character-set=utf8mb4"]);
         command.arg(format!("--port={}", self.port)).arg(format!("--user={}", self.user));
         command.arg(match self.flavor {
             Flavor::Mysql => "--ssl-mode=REQUIRED",
             Flavor::Mariadb => "--ssl",
         });
-        command.args(options).arg(&self.database).env("MYSQL_PWD", &self.password);
-        target::run(&mut command, script)
+        command.env("MYSQL_PWD", &self.password);
+        command
     }
 }
 

@@ -9,5 +9,6 @@
 
 mod comments;
 mod drivers;
+mod dump;
 mod shop;
 mod text;

@@ -30,6 +30,9 @@ type Refusal = (&'static str, String);
 
 /// Opens a session for a client that has logged in, and drives it to its end.
 pub async fn open(parts: LoopParts, mut client: LoggedIn) {
+    if client.login.database.as_ref().is_none_or(String::is_empty) {
+        client.login.database = only_database(&parts, &client);
+    }
     let prepared = prepare(&parts, &client).await;
     let engine = prepared.as_ref().map_or(Engine::Mysql, |p| p.database.settings.engine);
     let mut facts = handshake::session_facts(&client.login, engine, client.address, client.link.stream.is_tls());
@@ -46,6 +49,20 @@ pub async fn open(parts: LoopParts, mut client: LoggedIn) {
     }
 }
 
+/// The database of a client that names none: command lines and dumps name it later, by USE. A session has one from its beginning on, so it is the one
+/// that the principal may open, where there is no other.
+fn only_database(parts: &LoopParts, client: &LoggedIn) -> Option<String> {
+    let opens = |database: &&Arc<DatabaseState>| {
+        let may = database.policy.load().as_ref().is_some_and(|policy| policy.may_connect(&client.principal));
+        database.settings.engine != Engine::Postgres && may
+    };
+    let mut open = parts.shared.databases.values().filter(opens);
+    match (open.next(), open.next()) {
+        (Some(only), None) => Some(only.settings.name.to_string()),
+        _ => None,
+    }
+}
+
 /// What a session needs besides its client.
 struct Prepared {
     database: Arc<DatabaseState>,
@@ -59,7 +76,8 @@ async fn prepare(parts: &LoopParts, client: &LoggedIn) -> Result<Prepared, Refus
         return Err(("57P03", "the gateway is stopping".to_owned()));
     }
     let Some(name) = &client.login.database else {
-        return Err(("3D000", "name a database when you connect: the gateway opens one for each session".to_owned()));
+        let words = "name a database when you connect: a session has one, and you may open several, or none";
+        return Err(("3D000", words.to_owned()));
     };
     // A database that doesn't exist and one that does not open to this principal look alike.
     let unknown = || ("3D000", format!("Unknown database '{name}'"));

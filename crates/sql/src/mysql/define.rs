@@ -74,7 +74,9 @@ impl Reading<'_> {
             {
                 self.whole(tokens, 1, Effect::Maintain, "MAINTENANCE")
             }
-            "lock" | "unlock" => self.plain(Effect::Maintain, "LOCK TABLES"),
+            "lock" => self.plain(Effect::Maintain, "LOCK TABLES"),
+            // What it gives back is the session's own.
+            "unlock" => self.session("UNLOCK TABLES"),
             "load" => self.plain(Effect::File, "LOAD"),
             "flush" | "shutdown" | "restart" | "reset" | "purge" | "change" | "start" | "stop" | "install"
             | "uninstall" | "clone" | "cache" | "binlog" | "import" => self.plain(Effect::Server, "ADMINISTRATION"),
