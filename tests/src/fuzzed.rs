@@ -4,6 +4,8 @@
 // A broken promise must stop the fuzzer, and that is what a panic does.
 #![allow(clippy::panic, clippy::expect_used)]
 
+pub mod mysql;
+
 use std::{hint::black_box, sync::OnceLock};
 
 use bytes::BytesMut;
@@ -22,8 +24,11 @@ use querygate_sql::{Limits, analyse, catalog::Catalog, session::Settings};
 pub type Fuzzed = fn(&[u8]);
 
 /// All readers by the names of their fuzzers.
-pub const ALL: [(&str, Fuzzed); 7] = [
+pub const ALL: [(&str, Fuzzed); 10] = [
     ("copy", copy_rows),
+    ("mysql_client", mysql::client),
+    ("mysql_server", mysql::server),
+    ("mysql_sql", mysql::sql),
     ("policy", policy),
     ("postgres_client", postgres_client),
     ("postgres_server", postgres_server),

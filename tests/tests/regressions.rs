@@ -27,15 +27,21 @@ fn every_input_that_once_failed_is_handled() {
 
 #[test]
 fn captured_exchanges_are_read_whole() {
-    let mut count = 0;
-    for exchange in fs::read_dir(fixtures().join("postgres")).unwrap().flatten() {
-        let bytes = fs::read(exchange.path()).unwrap();
-        for name in ["postgres_client", "postgres_server", "postgres_startup"] {
-            assert!(fuzzed::run(name, &bytes));
+    let readers = [
+        ("postgres", &["postgres_client", "postgres_server", "postgres_startup"][..]),
+        ("mysql", &["mysql_client", "mysql_server"]),
+    ];
+    for (folder, names) in readers {
+        let mut count = 0;
+        for exchange in fs::read_dir(fixtures().join(folder)).unwrap().flatten() {
+            let bytes = fs::read(exchange.path()).unwrap();
+            for name in names {
+                assert!(fuzzed::run(name, &bytes));
+            }
+            count += 1;
         }
-        count += 1;
+        assert!(count > 0, "no exchanges were found in {folder}");
     }
-    assert!(count > 0, "no exchanges were found");
 }
 
 #[test]

@@ -131,6 +131,7 @@ fn seeds(cache: &Cache, target: &str) -> Result<Vec<PathBuf>, Error> {
     match target {
         "policy" => folders.push(root.join("policies")),
         name if name.starts_with("postgres_") => folders.push(fixtures.join("postgres")),
+        "mysql_client" | "mysql_server" => folders.push(fixtures.join("mysql")),
         _ => {}
     }
     if let Ok(lines) = fs::read_to_string(fixtures.join("seeds").join(format!("{target}.txt"))) {
