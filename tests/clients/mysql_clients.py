@@ -152,6 +152,28 @@ def a_connection_is_killed_by_those_of_its_own_account_alone():
     assert tried(second, "SELECT 7") is None
 
 
+def a_connection_is_as_new_after_a_reset():
+    connection = connect()
+    number = connection.connection_id
+    cursor = connection.cursor()
+    cursor.execute("SET @kept = 5, sql_select_limit = 1")
+    cursor.execute("CREATE TEMPORARY TABLE own (id INT)")
+    cursor.execute("UPDATE pad SET txt = 'undone' WHERE id = 1")
+    prepared = connection.cursor(prepared=True)
+    prepared.execute("SELECT id FROM pad WHERE id = ?", (1,))
+    prepared.fetchall()
+    for _ in range(3):
+        connection.cmd_reset_connection()
+    cursor = connection.cursor()
+    cursor.execute("SELECT @kept, @@sql_select_limit > 1, txt FROM pad WHERE id = 1")
+    assert cursor.fetchall() == [(None, 1, "one")], "something was kept"
+    prepared = connection.cursor(prepared=True)
+    prepared.execute(f"SELECT {COLUMNS} FROM customers WHERE id = ?", (1,))
+    assert prepared.fetchall() == [MASKED]
+    assert connection.connection_id == number
+    connection.close()
+
+
 def what_waits_for_a_reviewer_is_taken_back_by_kill():
     first, second = opened(LOGIN), opened(LOGIN)
     waiting = Running(first, "UPDATE pad SET txt = 'everywhere'")
@@ -165,6 +187,6 @@ def what_waits_for_a_reviewer_is_taken_back_by_kill():
 
 
 for promise in (pymysql_speaks_texts, connector_prepares_on_the_server, a_refused_preparation_leaves_the_session_open, a_large_value_travels_in_parts,
-                a_connection_is_killed_by_those_of_its_own_account_alone, what_waits_for_a_reviewer_is_taken_back_by_kill):
+                a_connection_is_as_new_after_a_reset, a_connection_is_killed_by_those_of_its_own_account_alone, what_waits_for_a_reviewer_is_taken_back_by_kill):
     promise()
     print("kept:", promise.__name__)

@@ -10,7 +10,7 @@ use querygate_mysql::{
     response::{OK, Success},
 };
 use querygate_session::{Action, ClientMessage, ClientReply, Judge, Report, ServerMessage, Step, Target, Transaction};
-use querygate_sql::mysql::{is_empty, kill};
+use querygate_sql::mysql::{RESET_CONNECTION, is_empty, kill};
 
 use super::{
     errors,
@@ -153,7 +153,7 @@ impl Driver<Mysql> {
             }
             Command::ChangeUser => self.unsupported(command::name(kind::CHANGE_USER)),
             Command::FieldList { .. } => self.unsupported("COM_FIELD_LIST"),
-            Command::ResetConnection => self.unsupported("COM_RESET_CONNECTION"),
+            Command::ResetConnection => self.query(RESET_CONNECTION.as_bytes(), payload),
             Command::Statistics => self.unsupported("COM_STATISTICS"),
             Command::StatementFetch { .. } => self.unsupported("COM_STMT_FETCH"),
             Command::Other { kind } => self.unsupported(command::name(kind)),

@@ -65,6 +65,12 @@ impl Statements {
         self.by_number.values().find(|s| s.name == name)
     }
 
+    /// Forgets all, but not how many there were: names are never used again.
+    pub fn clear(&mut self) {
+        self.by_number.clear();
+        self.long_bytes = 0;
+    }
+
     /// Forgets one.
     pub fn remove(&mut self, number: u32) -> Option<Statement> {
         self.forget_long(number);

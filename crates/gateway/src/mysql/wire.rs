@@ -219,6 +219,10 @@ impl Wire for Mysql {
             kind::STMT_EXECUTE => return driver.execute(frame),
             kind::STMT_CLOSE => Awaits::Nothing,
             kind::QUERY | kind::INIT_DB => Awaits::Results(Results::default()),
+            kind::RESET_CONNECTION => {
+                driver.wire.statements.clear();
+                Awaits::Results(Results::default())
+            }
             _ => Awaits::One,
         };
         driver.tell_server(payload);

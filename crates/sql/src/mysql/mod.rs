@@ -28,4 +28,4 @@ mod write;
 pub use kill::{Kill, kill};
 pub use lexer::{Lexer, is_empty};
 pub use set::{PINNED_MODES, reads_alike};
-pub use statement::analyse;
+pub use statement::{RESET_CONNECTION, analyse};

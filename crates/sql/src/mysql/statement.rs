@@ -3,7 +3,7 @@
 use std::{ops::ControlFlow, ops::Range};
 
 use foldhash::HashMap;
-use querygate_record::{Effect, TransactionChange};
+use querygate_record::{Barrier, Effect, Named, TransactionChange};
 use sqlparser::ast::{Expr, SetExpr, Visit, visit_expressions, visit_relations};
 
 use super::{
@@ -21,6 +21,9 @@ use crate::{
     session::Settings,
     statement::{Output, Refusal, RefusalKind, Statement},
 };
+
+/// What stands for COM_RESET_CONNECTION, which has no text: judged and logged as a statement of these words, which the servers don't know.
+pub const RESET_CONNECTION: &str = "RESET CONNECTION";
 
 /// Analyses a text: one [`Statement`] per statement of the text, in order. A text that can't be parsed is one statement over the whole text.
 pub fn analyse(text: &str, catalog: &Catalog, settings: &Settings, limits: &Limits) -> Vec<Statement> {
@@ -86,6 +89,7 @@ impl Reading<'_> {
             "describe" | "desc" | "explain" => self.explain(tokens),
             "use" => self.use_database(tokens),
             "kill" => self.kill(tokens),
+            "reset" if matches!(tokens, [_, what] if what.is_word("connection")) => Ok(self.reset()),
             _ => self.define(tokens),
         }
     }
@@ -159,6 +163,17 @@ impl Reading<'_> {
             return Err(unsupported("a part of the statement that was not read", "write it in a simpler form"));
         }
         Ok(())
+    }
+
+    /// The session is as after its log-in: nothing is open, prepared or set, but for what the gateway sees when it looks again.
+    fn reset(&mut self) -> Outcome {
+        self.effect(Effect::Session, "");
+        Outcome {
+            transaction: TransactionChange::Rollback,
+            barrier: Barrier::Unknown,
+            named: Some(Named::Deallocate(None)),
+            ..Outcome::of("RESET CONNECTION")
+        }
     }
 
     fn transaction(&mut self, tokens: &[Token<'_>]) -> Result<Outcome, Refusal> {
