@@ -2,7 +2,9 @@
 
 import datetime
 import decimal
+import faulthandler
 import os
+import select
 import threading
 import time
 
@@ -14,6 +16,8 @@ LOGIN = {"host": "127.0.0.1", "port": PORT, "user": "agent", "password": os.envi
 DBA = {**LOGIN, "user": "dba", "password": os.environ["QG_DBA_SECRET"]}
 # How long something may take that happens by itself, on a machine busy with other tests.
 LIMIT = 60
+# A promise that hangs is broken, and says where.
+faulthandler.dump_traceback_later(3 * LIMIT, exit=True)
 MASKED = (1, "a***@e***.com", "*******1120", datetime.date(1985, 1, 1), decimal.Decimal("0.00"), 0, datetime.datetime(1970, 1, 1), "new")
 COLUMNS = "id, email, ssn, birth_date, credit_limit, points, seen_at, level"
 
@@ -174,6 +178,44 @@ def a_connection_is_as_new_after_a_reset():
     connection.close()
 
 
+def a_result_is_cut_off_at_its_bounds_and_the_session_goes_on():
+    capped = {**LOGIN, "user": "capped"}
+    four = "SELECT id FROM pad WHERE id < 3 UNION ALL SELECT id FROM seats WHERE id < 3"
+    connection = opened({**capped, "client_flag": pymysql.constants.CLIENT.MULTI_STATEMENTS})
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id FROM seats ORDER BY id")
+        assert len(cursor.fetchall()) == 3
+    for _ in range(3):
+        assert tried(connection, four) == 1153
+        assert tried(connection, f"{four}; SELECT 1") == 1153
+        assert tried(connection, "SELECT REPEAT('x', 5000), 1") == 1153
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 7")
+            assert cursor.fetchall() == ((7,),)
+    connection.begin()
+    assert tried(connection, "INSERT INTO pad VALUES (70, 'kept')") is None
+    assert tried(connection, four) == 1153
+    assert tried(connection, "SELECT id FROM pad WHERE id = 70") is None
+    connection.rollback()
+
+
+def a_statement_and_an_idle_transaction_end_in_their_time():
+    capped = {**LOGIN, "user": "capped"}
+    connection = opened(capped)
+    for variable in ("max_execution_time", "max_statement_time"):
+        tried(connection, f"SET {variable} = 0")
+    columns = "information_schema.columns"
+    assert tried(connection, f"SELECT COUNT(*) FROM {columns} a, {columns} b, {columns} c, {columns} d") == 1317
+    assert tried(connection, "SELECT 7") is None
+    connection.begin()
+    assert tried(connection, "INSERT INTO pad VALUES (71, 'gone')") is None
+    readable, _, _ = select.select([connection._sock], [], [], LIMIT)
+    assert readable, "nothing was said to who did nothing inside a transaction"
+    assert tried(connection, "SELECT 7") is not None
+    assert tried(opened(capped), "INSERT INTO pad VALUES (71, 'free')") is None
+    assert tried(opened(capped), "DELETE FROM pad WHERE id = 71") is None
+
+
 def what_waits_for_a_reviewer_is_taken_back_by_kill():
     first, second = opened(LOGIN), opened(LOGIN)
     waiting = Running(first, "UPDATE pad SET txt = 'everywhere'")
@@ -187,6 +229,7 @@ def what_waits_for_a_reviewer_is_taken_back_by_kill():
 
 
 for promise in (pymysql_speaks_texts, connector_prepares_on_the_server, a_refused_preparation_leaves_the_session_open, a_large_value_travels_in_parts,
+                a_result_is_cut_off_at_its_bounds_and_the_session_goes_on, a_statement_and_an_idle_transaction_end_in_their_time,
                 a_connection_is_as_new_after_a_reset, a_connection_is_killed_by_those_of_its_own_account_alone, what_waits_for_a_reviewer_is_taken_back_by_kill):
     promise()
     print("kept:", promise.__name__)

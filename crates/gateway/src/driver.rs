@@ -42,6 +42,9 @@ const CANCEL_UNKNOWN: &str = "the database server did not confirm a cancel reque
 /// What an engine's protocol does for the driver. It moves bytes between the two sides through the session; whether something may be sent, and
 /// when, is the driver's to say.
 pub trait Wire: Sized + 'static {
+    /// Whether an error leaves an open transaction as it is.
+    const ERRORS_KEEP_TRANSACTIONS: bool;
+
     /// Presents what the client sent; true if anything was taken.
     fn client_frames(driver: &mut Driver<Self>) -> bool;
     /// Deals with what the server sent; true if anything was taken.
@@ -123,6 +126,9 @@ impl<W: Wire> Driver<W> {
     pub fn new(parts: &LoopParts, start: Start<W>) -> Driver<W> {
         let mut session = Session::new();
         session.set_caps(caps(&start.limits));
+        if W::ERRORS_KEEP_TRANSACTIONS {
+            session.keep_transactions();
+        }
         Driver {
             wire: start.wire,
             shared: parts.shared.clone(),

@@ -4,7 +4,6 @@
 use std::{future::pending, pin::Pin, time::Duration};
 
 use querygate_policy::Limits;
-use querygate_record::Engine;
 use querygate_session::{Caps, Control, Waits};
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -110,8 +109,7 @@ pub fn caps(limits: &Limits) -> Caps {
 impl<W: Wire> Driver<W> {
     /// Takes the limits from the policy of now.
     pub(super) fn renew_limits(&mut self) {
-        let policy = self.database.policy.load_full().filter(|_| self.database.settings.engine == Engine::Postgres);
-        let Some(policy) = policy else { return };
+        let Some(policy) = self.database.policy.load_full() else { return };
         let limits = self.database.limits(&policy.limits(&self.principal));
         self.session.set_caps(caps(&limits));
         self.timers.set(&limits);

@@ -15,6 +15,9 @@ use crate::{
     session::{Mode, Own, Rows, Session, status},
 };
 
+/// How servers say that a statement was cancelled: Postgres by SQLSTATE, MySQL and MariaDB by number.
+const CANCELLED: [&str; 2] = ["57014", "1317"];
+
 impl Session {
     /// Takes one message of the server other than a row, notice, parameter or notification.
     pub fn server(
@@ -309,7 +312,7 @@ impl Session {
             Session::own_ended(own, failed_with(code), now_ns, out);
         }
         let cut = self.take_cut();
-        let slow = self.overdue && code == "57014";
+        let slow = self.overdue && CANCELLED.contains(&code);
         let code = if cut.is_some() { cap::OVER } else { code };
         let told = match cut {
             Some(over) => Some(ClientReply::Error(over.report(false))),

@@ -40,6 +40,8 @@ pub struct Session {
     pub(crate) defines_owed: bool,
     /// The catalog has been asked for, and the answer is not whole.
     pub(crate) catalog_asked: bool,
+    /// The server's errors leave an open transaction as it is.
+    pub(crate) errors_keep_transactions: bool,
     /// The server takes COPY data.
     pub(crate) copy_in: bool,
     /// A COPY was sent that may yet ask for data.

@@ -69,20 +69,40 @@ fn sessions_of_both_java_drivers_are_the_same_on_both_servers() {
     }
 }
 
-#[test]
-fn a_session_of_gos_driver_is_the_same_on_both_servers() {
-    let folder = tempfile::tempdir().unwrap();
-    let client = folder.path().join("session");
+/// The program on Go's driver, built into a folder.
+fn gos_client(folder: &Path) -> PathBuf {
+    let client = folder.join("session");
     let mut build = Command::new(named("QUERYGATE_GO"));
     build.args(["build", "-o"]).arg(&client).arg("./mysql").current_dir(clients().join("go"));
     let built = build.output().unwrap();
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    assert_same("go-sql-driver", 60, |login| {
-        let mut command = Command::new(&client);
-        let Login { user, password, port, database, .. } = login;
-        command.env("QG_DSN", format!("{user}:{password}@tcp(127.0.0.1:{port})/{database}"));
-        command
-    });
+    client
+}
+
+fn told(client: &Path, Login { user, password, port, database, .. }: &Login) -> Command {
+    let mut command = Command::new(client);
+    command.env("QG_DSN", format!("{user}:{password}@tcp(127.0.0.1:{port})/{database}"));
+    command
+}
+
+#[test]
+fn a_session_of_gos_driver_is_the_same_on_both_servers() {
+    let folder = tempfile::tempdir().unwrap();
+    let client = gos_client(folder.path());
+    assert_same("go-sql-driver", 60, |login| told(&client, login));
+}
+
+#[test]
+fn a_prepared_result_is_cut_off_at_its_bounds_and_the_session_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let client = gos_client(folder.path());
+    for flavor in BOTH {
+        let shop = shop(flavor);
+        let login = Login { user: "capped".to_owned(), ..shop.agent() };
+        let said = written(shop, told(&client, &login).env("QG_CAPPED", "1"));
+        assert_eq!(said.matches("true true\n").count(), 5, "{said}");
+        assert_eq!(said.matches("3 | \n").count(), 5, "{said}");
+    }
 }
 
 #[test]
@@ -108,8 +128,8 @@ fn pythons_drivers_keep_their_promises_on_both_servers() {
         command.env("QG_DBA_SECRET", DBA_SECRET);
         let ran = command.output().unwrap();
         let (said, failed) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
-        assert!(ran.status.success(), "{flavor:?}: {said}{failed}\n{}", shop.gateway.log());
-        assert_eq!(said.matches("kept:").count(), 7, "{said}");
+        assert!(ran.status.success(), "{flavor:?}: {said}{failed}\n{}\n{}", shop.gateway.log(), shop.log());
+        assert_eq!(said.matches("kept:").count(), 9, "{said}");
         assert!(!shop.gateway.log().contains("ERROR"), "{}\n{}", shop.gateway.log(), shop.log());
     }
 }

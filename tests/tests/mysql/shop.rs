@@ -42,7 +42,7 @@ UPDATE customers SET ssn = CONCAT('*******', RIGHT(ssn, 4)), birth_date = MAKEDA
 
 const POLICY: &str = r#"
 database = "shop"
-connect = ["agent", "dba"]
+connect = ["agent", "capped", "dba"]
 reviewers = ["dba"]
 expires = "60s"
 
@@ -57,6 +57,9 @@ mask.seen_at = "redact"
 mask.level = "redact"
 mask.photo = "redact"
 clear_for = ["dba"]
+
+[role.capped]
+limits = { rows = 3, bytes = 2000, statement_timeout = "1s", idle_in_transaction = "1s" }
 
 [table.seats]
 unlisted = "clear"
@@ -96,6 +99,7 @@ impl Shop {
             .mysql_database("shop", &server, &database)
             .policy("shop", POLICY)
             .account("agent", &["agent"], SECRET)
+            .account("capped", &["capped"], SECRET)
             .account("dba", &["dba"], DBA_SECRET)
             .listen("tls = \"self-signed\"")
             .start()

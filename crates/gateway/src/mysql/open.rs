@@ -94,14 +94,7 @@ async fn prepare(parts: &LoopParts, client: &LoggedIn) -> Result<Prepared, Refus
         })?;
     let unreadable = "the gateway can't read the database's catalog; the database server may be away, try again later";
     let world = database.present_world().await.ok_or_else(|| ("08006", unreadable.to_owned()))?;
-    let settings = &database.settings;
-    let own = Limits {
-        statement: Some(settings.statement_max as u64),
-        statement_timeout: settings.statement_timeout,
-        idle_in_transaction: settings.idle_in_transaction,
-        ..Limits::default()
-    };
-    let limits = own.smallest(&of_roles);
+    let limits = database.limits(&of_roles);
     Ok(Prepared { database, places, world, limits })
 }
 
@@ -176,8 +169,7 @@ async fn run(parts: LoopParts, mut client: LoggedIn, prepared: Prepared) {
         database,
         mailbox: (post, mailbox),
         live,
-        // Results and times are bounded by nothing yet.
-        limits: Limits { statement: limits.statement, ..Limits::default() },
+        limits,
     };
     parts.shared.metrics.sessions.inc();
     let end = Driver::new(&parts, start).run().await;

@@ -10,7 +10,7 @@ use querygate_mysql::{
     statement::Prepared,
     value::Type,
 };
-use querygate_session::{Action, Column as Origin, EndReason, Relay, Rows, ServerMessage, Transaction};
+use querygate_session::{Action, Column as Origin, EndReason, Piece, Relay, Rows, ServerMessage, Transaction};
 
 use super::{
     errors,
@@ -173,7 +173,9 @@ impl Driver<Mysql> {
                 Among::Err => return self.failed(payload),
             },
         }
-        self.tell_client(payload);
+        if !self.drops() {
+            self.tell_client(payload);
+        }
         self.wire.awaits = Awaits::Results(results);
     }
 
@@ -196,22 +198,23 @@ impl Driver<Mysql> {
 
     /// A row under its statement's plan. False if it ends the session.
     fn row(&mut self, results: &mut Results, payload: &[u8]) -> bool {
-        let Rows::Planned(plan, _) = self.session.rows() else {
-            self.bad_server("a row that answers nothing");
-            return false;
+        let plan = match self.session.rows() {
+            Rows::Planned(plan, _) => plan.clone(),
+            Rows::Dropped => return true,
+            _ => {
+                self.bad_server("a row that answers nothing");
+                return false;
+            }
         };
         results.rows += 1;
         if plan.masked.is_empty() {
-            self.session.count(1, payload.len() as u64, 0);
-            self.tell_client(payload);
+            self.admit(payload, 0);
             return true;
         }
-        let plan = plan.clone();
         let binary = results.execution.is_some();
         match rows::mask_row(payload, &plan, &results.types, binary, self.judge.rendering()) {
             Ok((masked, fields)) => {
-                self.session.count(1, masked.len() as u64, fields);
-                self.tell_client(&masked);
+                self.admit(&masked, fields);
                 true
             }
             Err(why) => {
@@ -222,6 +225,21 @@ impl Driver<Mysql> {
                 false
             }
         }
+    }
+
+    /// Lets a row pass while the result is within its bounds.
+    fn admit(&mut self, row: &[u8], masked_fields: u64) {
+        let piece = Piece { rows: 1, bytes: row.len() as u64, masked_fields, copy: false };
+        if self.session.admit(piece, &mut self.actions) {
+            self.tell_client(row);
+        } else {
+            self.act(&[]);
+        }
+    }
+
+    /// Whether nothing of the result that comes now is for the client any more.
+    fn drops(&self) -> bool {
+        matches!(self.session.rows(), Rows::Dropped)
     }
 
     /// One statement of the answer ended well.
@@ -248,10 +266,11 @@ impl Driver<Mysql> {
             (false, false) => told.encode(OK, tracks),
         };
         let rows = if of_rows { results.rows } else { success.affected_rows };
-        if self.relay(ServerMessage::Complete { rows }).is_none() {
-            return;
+        match self.relay(ServerMessage::Complete { rows }) {
+            None => return,
+            Some(Relay::Swallow) => {}
+            Some(_) => self.tell_client(&packet),
         }
-        self.tell_client(&packet);
         if success.has_more() {
             let next = Results { execution: results.execution, ..Results::default() };
             self.wire.awaits = Awaits::Results(next);
@@ -276,6 +295,7 @@ impl Driver<Mysql> {
                 let packet = errors::canonical(&failure).encode();
                 self.tell_client(&packet);
             }
+            Some(Relay::Swallow) => {}
             Some(_) => self.tell_client(payload),
         }
         self.told(ServerMessage::Ready(self.wire.transaction));

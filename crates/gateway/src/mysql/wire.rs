@@ -188,6 +188,8 @@ fn impossible(driver: &mut Driver<Mysql>) {
 }
 
 impl Wire for Mysql {
+    const ERRORS_KEEP_TRANSACTIONS: bool = true;
+
     fn client_frames(driver: &mut Driver<Mysql>) -> bool {
         driver.client_packets()
     }

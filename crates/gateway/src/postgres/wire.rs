@@ -35,6 +35,8 @@ pub struct Postgres {
 }
 
 impl Wire for Postgres {
+    const ERRORS_KEEP_TRANSACTIONS: bool = false;
+
     fn client_frames(driver: &mut Driver<Postgres>) -> bool {
         driver.client_frames()
     }

@@ -94,7 +94,36 @@ func session(db *sql.DB) {
 	rows(db.Query("SELECT 1 AS still_there"))
 }
 
+// What a prepared statement gives beyond the bounds of a result: an error, and the connection goes on.
+func capped(db *sql.DB) {
+	connection, err := db.Conn(context.Background())
+	must(err)
+	four, err := connection.PrepareContext(context.Background(), "SELECT id FROM pad WHERE id < 3 UNION ALL SELECT id FROM seats WHERE id < 3 AND id > ?")
+	must(err)
+	three, err := connection.PrepareContext(context.Background(), "SELECT id FROM seats WHERE id > ? ORDER BY id")
+	must(err)
+	for range 5 {
+		found, err := four.Query(0)
+		count := 0
+		for err == nil && found.Next() {
+			count++
+		}
+		if err == nil {
+			err = found.Err()
+		}
+		var failure *mysql.MySQLError
+		say("%v %v", errors.As(err, &failure) && failure.Number == 1153, count <= 3)
+		rows(three.Query(0))
+	}
+}
+
 func main() {
+	if os.Getenv("QG_CAPPED") != "" {
+		db, err := sql.Open("mysql", os.Getenv("QG_DSN")+"?tls=skip-verify")
+		must(err)
+		capped(db)
+		return
+	}
 	for _, options := range []string{"", "&interpolateParams=true", "&parseTime=true&clientFoundRows=true&multiStatements=true"} {
 		say("with %s", options)
 		db, err := sql.Open("mysql", os.Getenv("QG_DSN")+"?tls=skip-verify"+options)
