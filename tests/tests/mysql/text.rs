@@ -1,5 +1,7 @@
 //! Texts through the command lines.
 
+use querygate_testkit::mysql::Flavor;
+
 use crate::shop::{BOTH, SECRET, Shop, shop};
 
 /// The errors alone: MariaDB's command line repeats the statement before each.
@@ -202,4 +204,19 @@ fn what_is_defined_is_known_at_once() {
         let ran = waiting.join().unwrap();
         assert_eq!(ran.stdout, "a\n1\n", "{}", ran.stderr);
     }
+}
+
+#[test]
+fn what_mariadb_returns_of_a_change_comes_masked() {
+    let shop = Shop::open(Flavor::Mariadb);
+    let row = "(51, 'Eve', 'eve@example.com', '111-22-3333', '1999-05-06', 10, 5, NULL, 'old', NULL, 'gold')";
+    shop.server.script(&shop.database, &format!("INSERT INTO customers VALUES {row};")).unwrap();
+    let shown = shop.shown("DELETE FROM customers WHERE id = 51 RETURNING id, email, ssn, birth_date, points");
+    assert_eq!(shown.lines().last().unwrap(), "51\te***@e***.com\t*******3333\t1999-01-01\t0");
+    shop.server.script(&shop.database, &format!("INSERT INTO customers VALUES {row};")).unwrap();
+    let all = shop.shown("DELETE FROM customers WHERE id = 51 RETURNING *");
+    assert!(!all.contains("eve@") && !all.contains("111-22") && all.contains("*******3333"), "{all}");
+    assert!(shop.refused("DELETE FROM customers WHERE id = 1 RETURNING CONCAT(ssn)").contains("1235"));
+    let inserted = shop.shown("INSERT INTO pad VALUES (90, 'new') RETURNING id, txt");
+    assert_eq!(inserted.lines().last().unwrap(), "90\tnew");
 }
