@@ -55,13 +55,14 @@ fn assert_same(driver: &str, least: usize, session: impl Fn(&Login) -> Command) 
 fn sessions_of_both_java_drivers_are_the_same_on_both_servers() {
     let classes = tempfile::tempdir().unwrap();
     let source = clients().join("MysqlSession.java");
-    let compiled = Command::new("javac").arg("-d").arg(classes.path()).arg(source).output().unwrap();
+    let compiled =
+        Command::new("javac").args(["-encoding", "UTF-8", "-d"]).arg(classes.path()).arg(source).output().unwrap();
     assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
     for (driver, scheme) in [("QUERYGATE_CONNECTOR_J", "mysql"), ("QUERYGATE_MARIADB_J", "mariadb")] {
         let path = format!("{}:{}", named(driver), classes.path().display());
         assert_same(driver, 100, |login| {
             let mut command = Command::new("java");
-            command.args(["-cp", &path, "MysqlSession"]);
+            command.args(["-Dfile.encoding=UTF-8", "-Dstdout.encoding=UTF-8", "-cp", &path, "MysqlSession"]);
             command.arg(format!("jdbc:{scheme}://127.0.0.1:{}/{}", login.port, login.database));
             command.args([&login.user, &login.password]);
             command
