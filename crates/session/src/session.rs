@@ -201,6 +201,16 @@ impl Session {
         if canonical { Relay::Canonical } else { Relay::Pass }
     }
 
+    /// Whether the statement that answers now is alone in its text and touches tables that the catalog knows.
+    pub fn is_on_tables(&self) -> bool {
+        let judgement = match self.queue.front() {
+            Some(Expect::Query(q)) => &q.judgement,
+            Some(Expect::Execute(e)) => &e.judgement,
+            _ => return false,
+        };
+        judgement.parts.len() == 1 && !judgement.facts.tables.is_empty()
+    }
+
     /// Whether nothing is owed and nothing waits: the session may be ended without loss.
     pub fn is_idle(&self) -> bool {
         self.queue.is_empty()

@@ -255,6 +255,7 @@ impl Driver<Mysql> {
         self.wire.transaction = transaction(success.status);
         // Warnings may show values: those of a statement that touches masked columns are not even counted.
         let hidden = self.session.diagnostics(self.is_masked()) == Relay::Canonical;
+        self.note_warnings(hidden, self.session.is_on_tables());
         let asked = self.wire.asked_charset.take().map(|set| (b"character_set_results".as_slice(), set.as_bytes()));
         let Ok(changes) = success.changes_with(response::tracked::GTIDS, asked) else {
             return self.bad_server("a change of the session's state that can't be read");
@@ -279,12 +280,22 @@ impl Driver<Mysql> {
         }
     }
 
+    /// Notes whether the warnings that the server has now may be shown. A statement that uses no table and has no warnings of its own leaves those of
+    /// the one before (MySQL manual, "SHOW WARNINGS Statement"): `replaces` says that it certainly did not.
+    fn note_warnings(&mut self, hidden: bool, replaces: bool) {
+        if !self.wire.shows_warnings && (hidden || replaces) {
+            self.wire.warnings_hidden = hidden;
+        }
+    }
+
     /// A statement failed; whatever was to follow it does not come.
     fn failed(&mut self, payload: &[u8]) {
         let failure = match Failure::decode(payload) {
             Ok(failure) => failure,
             Err(error) => return self.bad_server(&error.to_string()),
         };
+        let hidden = self.session.diagnostics(self.is_masked()) == Relay::Canonical;
+        self.note_warnings(hidden, self.session.is_on_tables());
         // The server has rolled back what was open, and says so by the error alone.
         if matches!(failure.code, 1213 | 1614) {
             self.wire.transaction = Transaction::Idle;

@@ -7,7 +7,7 @@ use std::{collections::VecDeque, pin::Pin};
 
 use querygate_mysql::{command::kind, packet, value::Type};
 use querygate_session::{ClientReply, Injected, Transaction};
-use querygate_sql::mysql::Kill;
+use querygate_sql::mysql::{Kill, is_without_warnings};
 
 use super::{errors, prepared::Statements, settings, upstream};
 use crate::{
@@ -39,6 +39,10 @@ pub struct Mysql {
     pub substitute: Option<Vec<u8>>,
     /// The character set of results that the client asked for where the server was asked for another: it is told what it expects.
     pub asked_charset: Option<&'static str>,
+    /// The last statement touched what is masked: its warnings are not shown.
+    pub warnings_hidden: bool,
+    /// The statement under way shows the warnings of the one before, and leaves them as they are.
+    pub shows_warnings: bool,
     /// What is done in place of sending the client's command.
     pub kill: Option<Kill>,
 }
@@ -151,6 +155,8 @@ impl Mysql {
             statements: Statements::default(),
             substitute: None,
             asked_charset: None,
+            warnings_hidden: false,
+            shows_warnings: false,
             kill: None,
         }
     }
@@ -210,6 +216,8 @@ impl Wire for Mysql {
         }
         let Some((kind, _)) = frame.split_first() else { return };
         let substitute = driver.wire.substitute.take();
+        driver.wire.shows_warnings = text.is_some_and(is_without_warnings);
+        let text = text.filter(|_| !driver.wire.shows_warnings || driver.wire.warnings_hidden || *kind != kind::QUERY);
         driver.wire.asked_charset = text.map(|_| asked_charset(frame));
         let rewritten = text.map(|text| [&[*kind], text.as_bytes()].concat());
         let payload = rewritten.as_deref().or(substitute.as_deref()).unwrap_or(frame);

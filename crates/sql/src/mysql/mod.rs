@@ -28,4 +28,5 @@ mod write;
 pub use kill::{Kill, kill};
 pub use lexer::{Lexer, is_empty};
 pub use set::{PINNED_MODES, reads_alike};
+pub use show::is_without_warnings;
 pub use statement::{RESET_CONNECTION, analyse};

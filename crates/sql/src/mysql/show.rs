@@ -39,7 +39,7 @@ fn shown(words: &[&str]) -> Option<Shown> {
         | ["create", "table" | "view" | "database" | "schema" | "procedure" | "function" | "trigger" | "event", ..]
         | ["procedure" | "function", "status", ..] => Shown::Definitions,
         ["index" | "indexes" | "keys", ..] | ["table", "status", ..] => Shown::Table,
-        ["warnings" | "errors", ..] | ["status", ..] | ["count", ..] | ["grants", ..] => Shown::Others(Effect::Read),
+        ["warnings" | "errors", ..] | ["status", ..] | ["grants", ..] => Shown::Others(Effect::Read),
         [
             "processlist" | "open" | "engine" | "binary" | "master" | "replica" | "slave" | "binlog" | "relaylog"
             | "profiles" | "profile",
@@ -47,6 +47,30 @@ fn shown(words: &[&str]) -> Option<Shown> {
         ] => Shown::Others(Effect::Server),
         _ => return None,
     })
+}
+
+/// The tag of what shows warnings and errors of the statement before.
+pub const WARNINGS: &str = "SHOW WARNINGS";
+
+/// What the server gets in place of SHOW WARNINGS and its kin: the same columns, and nothing in them. Who knows that the statement before touched
+/// nothing masked may send the client's own text.
+const WITHOUT_WARNINGS: [&str; 3] =
+    ["SHOW WARNINGS LIMIT 0", "SELECT 0 AS `@@session.warning_count`", "SELECT 0 AS `@@session.error_count`"];
+
+/// Whether a text stands in place of one that shows warnings.
+#[must_use]
+pub fn is_without_warnings(text: &str) -> bool {
+    WITHOUT_WARNINGS.contains(&text)
+}
+
+fn instead_of_warnings(words: &[&str]) -> Option<&'static str> {
+    let [rows, warnings, errors] = WITHOUT_WARNINGS;
+    match words {
+        ["warnings" | "errors"] | ["warnings" | "errors", "limit", ..] => Some(rows),
+        ["count", "(", "*", ")", "warnings"] => Some(warnings),
+        ["count", "(", "*", ")", "errors"] => Some(errors),
+        _ => None,
+    }
 }
 
 /// Status variables that tell of the connection and of nobody's data.
@@ -75,13 +99,17 @@ impl Reading<'_> {
     pub fn show(&mut self, tokens: &[Token<'_>]) -> Result<Outcome, Refusal> {
         let words: Vec<String> = tokens.iter().skip(1).map(|t| t.value.to_ascii_lowercase()).collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        if let Some(nothing) = instead_of_warnings(&words) {
+            self.instead = Some(nothing);
+            self.effect(Effect::Read, "");
+            return Ok(Outcome::of(WARNINGS));
+        }
         if is_of_session(&words) {
             self.effect(Effect::Read, "");
             return Ok(Outcome::of("SHOW"));
         }
         let kind = shown(&words).ok_or_else(|| unsupported("this form of SHOW", "read information_schema"))?;
-        let counts = words.first() == Some(&"count");
-        if !counts && tokens.iter().any(|t| t.is("(") || t.is_word("select")) {
+        if tokens.iter().any(|t| t.is("(") || t.is_word("select")) {
             return Err(unsupported("an expression in SHOW", "use LIKE, or WHERE without parentheses"));
         }
         self.of_tables(tokens, matches!(kind, Shown::Table))?;

@@ -10,6 +10,7 @@ use super::{
     Lexer, forms, parser,
     reading::{Outcome, Reading, unsupported},
     scope::Column,
+    show::WARNINGS,
 };
 use crate::{
     Limits,
@@ -19,7 +20,7 @@ use crate::{
     literals::literals,
     postgres::lexer::{Kind, Token},
     session::Settings,
-    statement::{Output, Refusal, RefusalKind, Statement},
+    statement::{Opaque, Output, Refusal, RefusalKind, Statement},
 };
 
 /// What stands for COM_RESET_CONNECTION, which has no text: judged and logged as a statement of these words, which the servers don't know.
@@ -42,6 +43,9 @@ pub fn analyse(text: &str, catalog: &Catalog, settings: &Settings, limits: &Limi
         settings.temporary.extend(statement.temporary.iter().cloned());
         statements.push(statement);
     }
+    if statements.len() > 1 {
+        statements.iter_mut().filter(|s| s.tag == WARNINGS).for_each(tells_of_another);
+    }
     if statements.len() > 1
         && let Some(statement) = statements.iter_mut().find(|s| s.instead.is_some())
     {
@@ -50,6 +54,12 @@ pub fn analyse(text: &str, catalog: &Catalog, settings: &Settings, limits: &Limi
         *statement = not_understood(statement.range.clone(), std::mem::take(&mut statement.literals), refusal);
     }
     statements
+}
+
+/// What shows warnings beside other statements of a text shows theirs.
+fn tells_of_another(statement: &mut Statement) {
+    statement.instead = None;
+    statement.opaque.push(Opaque { construct: WARNINGS.into(), object: "".into(), position: None });
 }
 
 fn understand(part: &Part<'_>, catalog: &Catalog, settings: &Settings) -> Statement {

@@ -171,6 +171,23 @@ fn mariadb_returns_what_it_changed_and_sets_for_one_statement() {
 }
 
 #[test]
+fn warnings_are_shown_by_who_knows_whose_they_are() {
+    for (text, instead) in [
+        ("SHOW WARNINGS", "SHOW WARNINGS LIMIT 0"),
+        ("show errors limit 5, 10", "SHOW WARNINGS LIMIT 0"),
+        ("SHOW COUNT(*) WARNINGS", "SELECT 0 AS `@@session.warning_count`"),
+    ] {
+        let statement = one(text);
+        assert_eq!((statement.instead, statement.opaque.len()), (Some(instead), 0), "{text}");
+    }
+    let several = all("SELECT 1; SHOW WARNINGS");
+    assert!(several[1].instead.is_none() && !several[1].opaque.is_empty());
+    for text in ["SHOW COUNT(*)", "SHOW COUNT((SELECT 1)) WARNINGS"] {
+        assert!(all(text)[0].unanalysed.is_some(), "{text}");
+    }
+}
+
+#[test]
 fn results_in_the_columns_own_character_sets_come_in_utf8() {
     for text in ["SET character_set_results = NULL", "SET SESSION character_set_results = 'binary'"] {
         assert_eq!(one(text).instead, Some("SET character_set_results = utf8mb4"), "{text}");
