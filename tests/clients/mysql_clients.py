@@ -178,6 +178,71 @@ def a_connection_is_as_new_after_a_reset():
     connection.close()
 
 
+def a_client_that_changes_its_user_is_another_and_starts_anew():
+    connection = connect()
+    number = connection.connection_id
+    cursor = connection.cursor()
+    cursor.execute("SET @kept = 5")
+    cursor.execute("CREATE TEMPORARY TABLE own (id INT)")
+    cursor.execute("UPDATE pad SET txt = 'undone' WHERE id = 1")
+    for _ in range(2):
+        connection.cmd_change_user(DBA["user"], DBA["password"], "shop")
+        cursor = connection.cursor()
+        cursor.execute("SELECT @kept, (SELECT ssn FROM customers WHERE id = 1), txt FROM pad WHERE id = 1")
+        assert cursor.fetchall() == [(None, "078-05-1120", "one")], "something was kept"
+        connection.cmd_change_user(LOGIN["user"], LOGIN["password"], "shop")
+        cursor = connection.cursor(prepared=True)
+        cursor.execute(f"SELECT {COLUMNS} FROM customers WHERE id = ?", (1,))
+        assert cursor.fetchall() == [MASKED]
+    assert connection.connection_id == number
+    try:
+        connection.cmd_change_user(DBA["user"], LOGIN["password"], "shop")
+        raise AssertionError("a wrong password let it in")
+    except mysql.connector.Error as error:
+        assert error.errno == 1045, error
+    try:
+        connection.cmd_query("SELECT 1")
+        raise AssertionError("the connection outlived a failed log-in")
+    except mysql.connector.Error as error:
+        assert error.errno in (2006, 2013, 2055), error
+
+
+def field_list(connection, table):
+    connection._execute_command(pymysql.constants.COMMAND.COM_FIELD_LIST, table + "\0")
+    names = []
+    while True:
+        packet = connection._read_packet()
+        if packet.is_eof_packet():
+            return names
+        packet.read_length_coded_string()
+        parts = [packet.read_length_coded_string() for _ in range(5)]
+        packet.advance(13)
+        names.append((parts[4].decode(), packet.read_length_coded_string()))
+
+
+def a_table_s_fields_are_listed_without_defaults_where_it_has_masks():
+    agent, dba = opened(LOGIN), opened(DBA)
+    assert [name for name, _ in field_list(agent, "customers")][:3] == ["id", "full_name", "email"]
+    assert dict(field_list(dba, "wishes"))["what"] == b"078-05-1120"
+    assert field_list(agent, "wishes") == [("id", None), ("what", None)]
+    for table in ("none", "mysql`.`user"):
+        try:
+            field_list(agent, table)
+            raise AssertionError(f"{table} has fields")
+        except pymysql.err.MySQLError as error:
+            assert number_of(error) in (1146, 1235), error
+    assert tried(agent, "SELECT 7") is None
+
+
+def a_line_of_statistics_tells_of_the_session_alone():
+    connection = connect()
+    connection.cmd_query("SELECT 7")
+    connection.get_rows()
+    told = connection.cmd_statistics()
+    assert told["Threads"] == 1 and told["Questions"] >= 1, told
+    connection.close()
+
+
 def a_result_is_cut_off_at_its_bounds_and_the_session_goes_on():
     capped = {**LOGIN, "user": "capped"}
     four = "SELECT id FROM pad WHERE id < 3 UNION ALL SELECT id FROM seats WHERE id < 3"
@@ -230,6 +295,8 @@ def what_waits_for_a_reviewer_is_taken_back_by_kill():
 
 for promise in (pymysql_speaks_texts, connector_prepares_on_the_server, a_refused_preparation_leaves_the_session_open, a_large_value_travels_in_parts,
                 a_result_is_cut_off_at_its_bounds_and_the_session_goes_on, a_statement_and_an_idle_transaction_end_in_their_time,
-                a_connection_is_as_new_after_a_reset, a_connection_is_killed_by_those_of_its_own_account_alone, what_waits_for_a_reviewer_is_taken_back_by_kill):
+                a_connection_is_as_new_after_a_reset, a_connection_is_killed_by_those_of_its_own_account_alone, what_waits_for_a_reviewer_is_taken_back_by_kill,
+                a_client_that_changes_its_user_is_another_and_starts_anew, a_table_s_fields_are_listed_without_defaults_where_it_has_masks,
+                a_line_of_statistics_tells_of_the_session_alone):
     promise()
     print("kept:", promise.__name__)

@@ -38,6 +38,11 @@ impl Side {
         Side { stream, input, output: BytesMut::new(), ended: false, needs_flush: false }
     }
 
+    /// The stream, and what was read from it and not dealt with.
+    pub fn into_parts(self) -> (Stream, BytesMut) {
+        (self.stream, self.input)
+    }
+
     fn poll_write(&mut self, cx: &mut Context<'_>) -> io::Result<bool> {
         let mut progress = false;
         while !self.output.is_empty() {

@@ -52,6 +52,8 @@ pub struct Column<'a> {
     pub decimals: u8,
 }
 
+/// In place of a length: NULL.
+const NULL: u8 = 0xfb;
 /// Length of the fields behind the names.
 const FIXED: u64 = 0x0c;
 
@@ -59,6 +61,26 @@ impl<'a> Column<'a> {
     /// Decodes one.
     pub fn decode(payload: &'a [u8]) -> Result<Column<'a>, Malformed> {
         let mut reader = Reader::new("column definition", payload);
+        let column = Column::read(&mut reader)?;
+        reader.finish()?;
+        Ok(column)
+    }
+
+    /// Decodes one that comes with its default, as in the answer to COM_FIELD_LIST: none for NULL.
+    pub fn decode_with_default(payload: &'a [u8]) -> Result<(Column<'a>, Option<&'a [u8]>), Malformed> {
+        let mut reader = Reader::new("column definition with its default", payload);
+        let column = Column::read(&mut reader)?;
+        let default = reader.rest();
+        if matches!(default, [] | [NULL]) {
+            return Ok((column, None));
+        }
+        let mut reader = Reader::new("column definition with its default", default);
+        let value = reader.lenenc_bytes("default")?;
+        reader.finish()?;
+        Ok((column, Some(value)))
+    }
+
+    fn read(reader: &mut Reader<'a>) -> Result<Column<'a>, Malformed> {
         reader.lenenc_bytes("catalog")?;
         let schema = reader.lenenc_bytes("schema")?;
         let table = reader.lenenc_bytes("table")?;
@@ -82,7 +104,6 @@ impl<'a> Column<'a> {
             decimals: reader.u8("decimals")?,
         };
         reader.bytes("filler", 2)?;
-        reader.finish()?;
         Ok(column)
     }
 
@@ -100,6 +121,16 @@ impl<'a> Column<'a> {
         out.put_u16_le(self.flags);
         out.put_u8(self.decimals);
         out.put_u16_le(0);
+        out
+    }
+
+    /// The payload with a default.
+    pub fn encode_with_default(&self, default: Option<&[u8]>) -> BytesMut {
+        let mut out = self.encode();
+        match default {
+            None => out.put_u8(NULL),
+            Some(value) => write::lenenc_bytes(&mut out, value),
+        }
         out
     }
 }
@@ -124,6 +155,11 @@ mod tests {
         };
         let bytes = column.encode();
         assert_eq!(Column::decode(&bytes), Ok(column));
+        for default in [None, Some(&b"new"[..]), Some(b"")] {
+            let bytes = column.encode_with_default(default);
+            assert_eq!(Column::decode_with_default(&bytes), Ok((column, default)));
+            assert!(Column::decode(&bytes).is_err());
+        }
         assert!((0..bytes.len()).all(|cut| Column::decode(&bytes[..cut]).is_err()));
         assert!(Column::decode(&[&bytes[..], b"x"].concat()).is_err());
     }

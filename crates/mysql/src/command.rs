@@ -41,7 +41,7 @@ pub mod kind {
 /// A command. Texts are bytes: that they are UTF-8 is for the caller to demand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command<'a> {
-    /// COM_CHANGE_USER, not decoded further.
+    /// COM_CHANGE_USER; read by [`crate::login::change`], which needs the flags that both sides agreed on.
     ChangeUser,
     /// COM_FIELD_LIST.
     FieldList {

@@ -59,10 +59,6 @@ pub fn decode(payload: &[u8]) -> Result<First, Malformed> {
         return Ok(First::Tls { capabilities });
     }
     let has = |flag: u32| capabilities & flag != 0;
-    let text = |reader: &mut Reader<'_>, field: &'static str| -> Result<String, Malformed> {
-        let bytes = reader.nul_bytes(field)?;
-        std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| reader.wrong(field, Problem::NotUtf8))
-    };
     let user = text(&mut reader, "user")?;
     let proof = if has(can::PLUGIN_AUTH_LENENC) {
         reader.lenenc_bytes("proof")?
@@ -90,6 +86,35 @@ pub fn decode(payload: &[u8]) -> Result<First, Malformed> {
         plugin,
         attributes,
     })))
+}
+
+/// Decodes COM_CHANGE_USER: a log-in on a connection that has one. What it does not name is as it was ([MySQL Internals, "COM_CHANGE_USER"]).
+///
+/// [MySQL Internals, "COM_CHANGE_USER"]: https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_change_user.html
+pub fn change(payload: &[u8], before: &Login) -> Result<Login, Malformed> {
+    let mut reader = Reader::new("COM_CHANGE_USER", payload);
+    reader.u8("kind")?;
+    let has = |flag: u32| before.capabilities & flag != 0;
+    let user = text(&mut reader, "user")?;
+    let length = reader.u8("proof")?;
+    let proof = reader.bytes("proof", usize::from(length))?.to_vec();
+    let database = Some(text(&mut reader, "database")?).filter(|name| !name.is_empty());
+    let collation = if reader.left() > 0 { reader.u16("collation")? } else { u16::from(before.collation) };
+    let collation = u8::try_from(collation)
+        .map_err(|_| reader.wrong("collation", Problem::BadValue { value: u64::from(collation) }))?;
+    let plugin = if has(can::PLUGIN_AUTH) && reader.left() > 0 { text(&mut reader, "plugin")? } else { String::new() };
+    let attributes = match has(can::CONNECT_ATTRS) && reader.left() > 0 {
+        true => attributes(&mut reader)?,
+        false => before.attributes.clone(),
+    };
+    reader.finish()?;
+    let Login { capabilities, packet_max, .. } = *before;
+    Ok(Login { capabilities, packet_max, collation, user, proof, database, plugin, attributes })
+}
+
+fn text(reader: &mut Reader<'_>, field: &'static str) -> Result<String, Malformed> {
+    let bytes = reader.nul_bytes(field)?;
+    std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| reader.wrong(field, Problem::NotUtf8))
 }
 
 fn attributes(reader: &mut Reader<'_>) -> Result<Vec<(String, String)>, Malformed> {
@@ -250,6 +275,29 @@ mod tests {
         assert_eq!(step(&switch("p", b"nonce")), Ok(switched));
         assert_eq!(step(&[0, 0, 0, 2, 0, 0, 0]), Ok(Step::Done));
         assert!(step(&[]).is_err() && step(&[7]).is_err());
+    }
+
+    #[test]
+    fn a_change_of_the_user_names_what_changes() {
+        let before = sample(can::CONNECT_WITH_DB);
+        let short = b"\x11other\0\x02ab\0";
+        let changed = change(short, &before).unwrap();
+        let expected = Login {
+            user: "other".into(),
+            proof: b"ab".to_vec(),
+            database: None,
+            plugin: String::new(),
+            ..before.clone()
+        };
+        assert_eq!(changed, expected);
+        let whole = b"\x11other\0\0shop\0\x21\0plug\0\x04\x01k\x01v";
+        let changed = change(whole, &before).unwrap();
+        assert_eq!((changed.database.as_deref(), changed.collation, &*changed.plugin), (Some("shop"), 33, "plug"));
+        assert_eq!(changed.attributes, [("k".to_owned(), "v".to_owned())]);
+        for wrong in [&b"\x11other"[..], b"\x11other\0\x05ab\0", b"\x11o\0\0shop\0\xff\xffplug\0\0", b"\x11\xff\0\0\0"]
+        {
+            assert!(change(wrong, &before).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -130,7 +130,7 @@ fn pythons_drivers_keep_their_promises_on_both_servers() {
         let ran = command.output().unwrap();
         let (said, failed) = (String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
         assert!(ran.status.success(), "{flavor:?}: {said}{failed}\n{}\n{}", shop.gateway.log(), shop.log());
-        assert_eq!(said.matches("kept:").count(), 9, "{said}");
+        assert_eq!(said.matches("kept:").count(), 12, "{said}");
         assert!(!shop.gateway.log().contains("ERROR"), "{}\n{}", shop.gateway.log(), shop.log());
     }
 }

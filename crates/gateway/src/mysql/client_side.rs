@@ -6,7 +6,7 @@ use bytes::Buf;
 use querygate_mysql::{
     capability::{self as can, status},
     command::{self, Command, kind},
-    packet,
+    login, packet,
     response::{OK, Success},
 };
 use querygate_session::{Action, ClientMessage, ClientReply, Judge, Report, ServerMessage, Step, Target, Transaction};
@@ -151,10 +151,10 @@ impl Driver<Mysql> {
                 self.end = Some(End { status: "disconnected", reason, farewell: None });
                 false
             }
-            Command::ChangeUser => self.unsupported(command::name(kind::CHANGE_USER)),
-            Command::FieldList { .. } => self.unsupported("COM_FIELD_LIST"),
+            Command::ChangeUser => self.change_user(payload),
+            Command::FieldList { table, .. } => self.field_list(table, payload),
             Command::ResetConnection => self.query(RESET_CONNECTION.as_bytes(), payload),
-            Command::Statistics => self.unsupported("COM_STATISTICS"),
+            Command::Statistics => self.statistics(),
             Command::StatementFetch { .. } => self.unsupported("COM_STMT_FETCH"),
             Command::Other { kind } => self.unsupported(command::name(kind)),
         }
@@ -211,6 +211,41 @@ impl Driver<Mysql> {
         self.act(if step == Step::Taken { payload } else { &[] });
         self.wire.substitute = None;
         step == Step::Taken
+    }
+
+    /// What a table's columns are: judged as the statement that asks for the same.
+    fn field_list(&mut self, table: &[u8], payload: &[u8]) -> bool {
+        let Ok(table) = std::str::from_utf8(table) else { return self.not_utf8() };
+        let text = format!("SHOW COLUMNS FROM `{}`", table.replace('`', "``"));
+        let step = self.offer(ClientMessage::Query { text: &text });
+        self.act(if step == Step::Taken { payload } else { &[] });
+        step == Step::Taken
+    }
+
+    /// A line of numbers, of which the session's own are told: those of the server tell of everybody.
+    fn statistics(&mut self) -> bool {
+        if !self.session.is_quiet() {
+            return false;
+        }
+        let (_, statements) = self.session.activity();
+        let seconds = self.wire.since.elapsed().as_secs();
+        let line = format!("Uptime: {seconds}  Threads: 1  Questions: {statements}");
+        self.tell_client(line.as_bytes());
+        true
+    }
+
+    /// Ends this session; the connection goes on with another when the client has proved who it is then.
+    fn change_user(&mut self, payload: &[u8]) -> bool {
+        if !self.session.is_quiet() {
+            return false;
+        }
+        match login::change(payload, &self.wire.login) {
+            Ok(login) => self.wire.changes = Some(login),
+            Err(error) => return self.protocol_error(&error.to_string()),
+        }
+        let reason = "the client logs in as another user".to_owned();
+        self.end = Some(End { status: "ended", reason, farewell: None });
+        true
     }
 
     fn prepare(&mut self, text: &[u8], payload: &[u8]) -> bool {

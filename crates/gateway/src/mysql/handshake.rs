@@ -172,6 +172,58 @@ async fn greet_patiently(
     if let Err(words) = check(&login) {
         return Err(refuse(&mut link, "0A000", words).await);
     }
+    let client = Unproved { link, login, address, number: greeting.connection };
+    authenticate(parts, client, pending, &nonce, greeting.version.starts_with(OLD)).await
+}
+
+/// A client that has said who it is.
+struct Unproved {
+    link: Link,
+    login: Login,
+    address: SocketAddr,
+    number: u32,
+}
+
+/// Has a client on whose connection a session has ended prove that it is another.
+pub async fn change(parts: &LoopParts, link: Link, login: Login, before: &Before) -> Result<LoggedIn, GreetError> {
+    let Before { address, number } = *before;
+    let mut client = Unproved { link, login, address, number };
+    let Some(pending) = parts.shared.door.enter(address.ip()) else {
+        let words = "far too many connections of your address are logging in at once";
+        return Err(refuse(&mut client.link, "53300", words).await);
+    };
+    if let Err(words) = check(&client.login) {
+        return Err(refuse(&mut client.link, "0A000", words).await);
+    }
+    // What came with the command was made for the nonce of the greeting, which is used up.
+    if client.login.plugin != auth::CLEAR {
+        client.login.plugin.clear();
+    }
+    let nonce = greeting::nonce(rand::random::<[u8; NONCE]>());
+    let old = version(&parts.shared).starts_with(OLD);
+    match timeout(LOGIN_WAIT_MAX, authenticate(parts, client, &pending, &nonce, old)).await {
+        Ok(result) => result,
+        Err(_) => Err(GreetError::Refused("log-in took too long".to_owned())),
+    }
+}
+
+/// What stays of a client that changes its user.
+#[derive(Clone, Copy, Debug)]
+pub struct Before {
+    /// Where it comes from.
+    pub address: SocketAddr,
+    /// The connection's number, as the client was told.
+    pub number: u32,
+}
+
+async fn authenticate(
+    parts: &LoopParts,
+    client: Unproved,
+    pending: &Pending,
+    nonce: &[u8],
+    old: bool,
+) -> Result<LoggedIn, GreetError> {
+    let Unproved { mut link, login, address, number } = client;
     let session = SessionId(uuid::Uuid::now_v7());
     let Some(turn) = pending.turn(&login.user, Instant::now()) else {
         log_refusal(parts, &login, address, session, &link, "too many failed log-ins before this one");
@@ -179,10 +231,10 @@ async fn greet_patiently(
         return Err(refuse(&mut link, "53300", &words).await);
     };
     sleep(turn).await;
-    let old = greeting.version.starts_with(OLD) && login.attribute("_client_name") == Some(READS_OLD_LOGINS);
-    let proof = match old && link.stream.is_tls() {
+    let in_clear = old && link.stream.is_tls() && login.attribute("_client_name") == Some(READS_OLD_LOGINS);
+    let proof = match in_clear {
         true => prove_in_clear(parts, &mut link, &login).await?,
-        false => prove(parts, &mut link, &login, &nonce).await?,
+        false => prove(parts, &mut link, &login, nonce).await?,
     };
     match proof {
         Proof::Of(_) => pending.succeeded(&login.user),
@@ -190,10 +242,7 @@ async fn greet_patiently(
         Proof::NeedsTls => {}
     }
     match proof {
-        Proof::Of(principal) => {
-            let number = greeting.connection;
-            Ok(LoggedIn { link, login, principal: Arc::new(principal), address, session, number })
-        }
+        Proof::Of(principal) => Ok(LoggedIn { link, login, principal: Arc::new(principal), address, session, number }),
         Proof::NeedsTls => {
             log_refusal(parts, &login, address, session, &link, "the password was not asked for without TLS");
             let words = "log-in needs TLS: caching_sha2_password hands the password to the gateway, which it does only encrypted";

@@ -4,6 +4,7 @@ use std::sync::{Arc, atomic::Ordering};
 
 use querygate_mysql::{
     capability::{self as can},
+    login::Login,
     response::{OK, Success},
 };
 use querygate_policy::Limits;
@@ -11,7 +12,8 @@ use querygate_record::{Engine, Event, Origin, SessionId};
 use tokio::sync::mpsc;
 
 use super::{
-    handshake::{self, LoggedIn},
+    handshake::{self, Before, LoggedIn},
+    link::Link,
     upstream::{self, PASSED, Wishes},
     wire::Mysql,
 };
@@ -28,12 +30,31 @@ use crate::{
 /// Why a known principal gets no session: SQLSTATE and words.
 type Refusal = (&'static str, String);
 
-/// Opens a session for a client that has logged in, and drives it to its end.
-pub async fn open(parts: LoopParts, mut client: LoggedIn) {
-    if client.login.database.as_ref().is_none_or(String::is_empty) {
-        client.login.database = only_database(&parts, &client);
+/// Opens a session for a client that has logged in, and drives it to its end; another where the client then changes its user.
+pub async fn open(parts: LoopParts, client: LoggedIn) {
+    let mut next = Some(client);
+    while let Some(client) = next.take() {
+        let before = Before { address: client.address, number: client.number };
+        let Some(changing) = session(&parts, client).await else { return };
+        match handshake::change(&parts, changing.link, changing.login, &before).await {
+            Ok(client) => next = Some(client),
+            Err(why) => tracing::debug!(address = %before.address, %why, "a client's change of its user ended"),
+        }
     }
-    let prepared = prepare(&parts, &client).await;
+}
+
+/// A client that asked to be another.
+struct Changing {
+    link: Link,
+    login: Login,
+}
+
+/// One session, from the first OK to its end.
+async fn session(parts: &LoopParts, mut client: LoggedIn) -> Option<Changing> {
+    if client.login.database.as_ref().is_none_or(String::is_empty) {
+        client.login.database = only_database(parts, &client);
+    }
+    let prepared = prepare(parts, &client).await;
     let engine = prepared.as_ref().map_or(Engine::Mysql, |p| p.database.settings.engine);
     let mut facts = handshake::session_facts(&client.login, engine, client.address, client.link.stream.is_tls());
     facts.principal = (*client.principal).clone();
@@ -45,6 +66,7 @@ pub async fn open(parts: LoopParts, mut client: LoggedIn) {
             parts.shared.metrics.refused_logins.inc();
             // The client is told, or gone.
             let _ = handshake::refuse(&mut client.link, code, &words).await;
+            None
         }
     }
 }
@@ -105,17 +127,17 @@ async fn log_own(parts: &LoopParts, session: SessionId) -> Result<(), LogAway> {
     Ok(())
 }
 
-async fn run(parts: LoopParts, mut client: LoggedIn, prepared: Prepared) {
+async fn run(parts: &LoopParts, mut client: LoggedIn, prepared: Prepared) -> Option<Changing> {
     let Prepared { database, places, world, limits } = prepared;
     let capabilities = client.login.capabilities & PASSED;
     let collation = upstream::collation(client.login.collation, database.settings.engine);
     let wishes = Wishes { capabilities, collation, limits: limits.clone() };
-    if let Err(away) = log_own(&parts, client.session).await {
+    if let Err(away) = log_own(parts, client.session).await {
         tracing::error!(%away, "a session can't begin");
         let words = "the access log can't be written, so nothing may run; tell the gateway's administrator";
         // The client is told, or gone.
         let _ = handshake::refuse(&mut client.link, "58030", words).await;
-        return;
+        return None;
     }
     let connected = match upstream::connect(&database.upstream, &wishes).await {
         Ok(connected) => connected,
@@ -126,12 +148,12 @@ async fn run(parts: LoopParts, mut client: LoggedIn, prepared: Prepared) {
             parts.log.push(Some(client.session), 0, Origin::Gateway, closed, now_ns());
             // The client is told, or gone.
             let _ = handshake::refuse(&mut client.link, code, &words).await;
-            return;
+            return None;
         }
     };
     let welcome = Success { status: can::status::AUTOCOMMIT, ..Success::default() };
     if client.link.write(&welcome.encode(OK, capabilities & can::SESSION_TRACK != 0)).await.is_err() {
-        return;
+        return None;
     }
     let (post, mailbox) = mpsc::channel(MAILBOX_MAX);
     let info = SessionInfo {
@@ -158,7 +180,7 @@ async fn run(parts: LoopParts, mut client: LoggedIn, prepared: Prepared) {
         statement_max,
     });
     let start = Start {
-        wire: Mysql::new(capabilities, connected.number),
+        wire: Mysql::new(capabilities, connected.number, client.login),
         io: Duplex {
             client: Side::new(client.link.stream, client.link.buffer),
             server: Side::new(connected.link.stream, connected.link.buffer),
@@ -172,8 +194,13 @@ async fn run(parts: LoopParts, mut client: LoggedIn, prepared: Prepared) {
         limits,
     };
     parts.shared.metrics.sessions.inc();
-    let end = Driver::new(&parts, start).run().await;
+    let mut driver = Driver::new(parts, start);
+    let end = driver.run().await;
     parts.shared.metrics.sessions.dec();
     tracing::debug!(session = %client.session, reason = end.reason, "a session ended");
     drop((entered, places));
+    let login = driver.wire.changes.take()?;
+    let sequence = driver.wire.client_sequence;
+    let (stream, buffer) = driver.io.client.into_parts();
+    Some(Changing { link: Link { stream, buffer, sequence }, login })
 }

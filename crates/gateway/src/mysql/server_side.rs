@@ -62,6 +62,7 @@ impl Driver<Mysql> {
             Awaits::Own(results) => self.own(results, payload),
             Awaits::Results(results) => self.result(results, payload),
             Awaits::Prepare(preparing) => self.preparing(preparing, payload),
+            Awaits::Fields => self.fields(payload),
         }
     }
 
@@ -125,6 +126,23 @@ impl Driver<Mysql> {
             },
         }
         self.wire.awaits = Awaits::Own(results);
+    }
+
+    /// A packet of the answer to COM_FIELD_LIST.
+    fn fields(&mut self, payload: &[u8]) {
+        match response::among_rows(payload, self.deprecates_eof()) {
+            Among::Row => {
+                let Ok((column, _)) = Column::decode_with_default(payload) else {
+                    return self.bad_server("something else among a table's columns");
+                };
+                // A default may be one of the values that are masked.
+                let hidden = self.is_masked().then(|| column.encode_with_default(None));
+                self.tell_client(hidden.as_deref().unwrap_or(payload));
+                self.wire.awaits = Awaits::Fields;
+            }
+            Among::End => self.ended_well(Results { next: Next::Rows, ..Results::default() }, payload),
+            Among::Err => self.failed(payload),
+        }
     }
 
     /// What comes behind one of so many column definitions.

@@ -3,9 +3,9 @@
 //! The protocol is a strict exchange: one command, its answer, the next command. The session speaks of preparing, binding, executing and
 //! of ends of pipelines, as Postgres does: what has no packet of its own here is answered to it at once ([`Owed`]).
 
-use std::{collections::VecDeque, pin::Pin};
+use std::{collections::VecDeque, pin::Pin, time::Instant};
 
-use querygate_mysql::{command::kind, packet, value::Type};
+use querygate_mysql::{command::kind, login::Login, packet, value::Type};
 use querygate_session::{ClientReply, Injected, Transaction};
 use querygate_sql::mysql::{Kill, is_without_warnings};
 
@@ -45,6 +45,12 @@ pub struct Mysql {
     pub shows_warnings: bool,
     /// What is done in place of sending the client's command.
     pub kill: Option<Kill>,
+    /// What the client said of itself when it logged in.
+    pub login: Login,
+    /// What it says of itself to log in as another, when this session has ended.
+    pub changes: Option<Login>,
+    /// When the session began.
+    pub since: Instant,
 }
 
 /// What the server's packets answer.
@@ -61,6 +67,8 @@ pub enum Awaits {
     Results(Results),
     /// A text that is prepared.
     Prepare(Preparing),
+    /// COM_FIELD_LIST: definitions of columns.
+    Fields,
 }
 
 /// Where an answer of results stands.
@@ -142,7 +150,7 @@ pub enum Owed {
 
 impl Mysql {
     /// For a session after log-in.
-    pub fn new(capabilities: u32, number: u32) -> Mysql {
+    pub fn new(capabilities: u32, number: u32, login: Login) -> Mysql {
         Mysql {
             capabilities,
             number,
@@ -158,6 +166,9 @@ impl Mysql {
             warnings_hidden: false,
             shows_warnings: false,
             kill: None,
+            login,
+            changes: None,
+            since: Instant::now(),
         }
     }
 
@@ -228,6 +239,7 @@ impl Wire for Mysql {
             }
             kind::STMT_EXECUTE => return driver.execute(frame),
             kind::STMT_CLOSE => Awaits::Nothing,
+            kind::FIELD_LIST => Awaits::Fields,
             kind::QUERY | kind::INIT_DB => Awaits::Results(Results::default()),
             kind::RESET_CONNECTION => {
                 driver.wire.statements.clear();
