@@ -12,7 +12,7 @@ use std::{
 use querygate_approvals::{Request, Wait, Withdrawn};
 use querygate_policy::Limits;
 use querygate_record::{Event, HoldId, Origin, Principal, SessionId, StatementId};
-use querygate_session::{Action, ClientReply, Control, EndReason, HoldRequest, Injected, Log, Ruling, Session};
+use querygate_session::{Action, ClientReply, Control, EndReason, Habits, HoldRequest, Injected, Log, Ruling, Session};
 use tokio::{
     sync::{mpsc, oneshot},
     task::{JoinHandle, spawn_blocking},
@@ -42,8 +42,8 @@ const CANCEL_UNKNOWN: &str = "the database server did not confirm a cancel reque
 /// What an engine's protocol does for the driver. It moves bytes between the two sides through the session; whether something may be sent, and
 /// when, is the driver's to say.
 pub trait Wire: Sized + 'static {
-    /// Whether an error leaves an open transaction as it is.
-    const ERRORS_KEEP_TRANSACTIONS: bool;
+    /// What its servers do differently.
+    const HABITS: Habits;
 
     /// Presents what the client sent; true if anything was taken.
     fn client_frames(driver: &mut Driver<Self>) -> bool;
@@ -124,11 +124,8 @@ pub struct Start<W> {
 impl<W: Wire> Driver<W> {
     /// A driver for a session after log-in.
     pub fn new(parts: &LoopParts, start: Start<W>) -> Driver<W> {
-        let mut session = Session::new();
+        let mut session = Session::new(W::HABITS);
         session.set_caps(caps(&start.limits));
-        if W::ERRORS_KEEP_TRANSACTIONS {
-            session.keep_transactions();
-        }
         Driver {
             wire: start.wire,
             shared: parts.shared.clone(),

@@ -76,11 +76,6 @@ impl Session {
         self.caps = caps;
     }
 
-    /// Says that an error leaves an open transaction as it is, as in MySQL and MariaDB: there is no way to make one fail.
-    pub fn keep_transactions(&mut self) {
-        self.errors_keep_transactions = true;
-    }
-
     /// Counts a piece of the result that comes now. False if it may not pass any more: then it is dropped, and all that follows it.
     pub fn admit(&mut self, piece: Piece, out: &mut Vec<Action>) -> bool {
         let (rows, bytes) = self.result.unwrap_or_else(|| self.sent_before());
@@ -150,7 +145,7 @@ impl Session {
     /// After the answers that were dropped: true if this one is dropped too, because the transaction is yet to fail.
     pub(crate) fn unmute(&mut self, message: ServerMessage<'_>, now_ns: i64, out: &mut Vec<Action>) -> bool {
         let ServerMessage::Ready(transaction) = message else { return true };
-        if transaction == Transaction::Open && self.queue.is_empty() && !self.errors_keep_transactions {
+        if transaction == Transaction::Open && self.queue.is_empty() && !self.habits.errors_keep_transactions {
             self.end_batch(true, now_ns, out);
             return true;
         }

@@ -243,7 +243,9 @@ impl Session {
                         }
                     }
                 }
-                Some(Named::Prepare(name)) if self.names.statements.contains_key(name) => {
+                Some(Named::Prepare(name))
+                    if !self.habits.prepare_replaces && self.names.statements.contains_key(name) =>
+                {
                     return Err(refuse::duplicate(name));
                 }
                 Some(Named::Fetch(name)) => {

@@ -6,8 +6,8 @@
 //! reach the server before that entry is in the log: the driver has one outlet to the server, and it holds that line.
 //!
 //! ```
-//! use querygate_session::{Rows, Session};
-//! let session = Session::new();
+//! use querygate_session::{Habits, Rows, Session};
+//! let session = Session::new(Habits::default());
 //! assert!(session.is_idle());
 //! assert!(matches!(session.rows(), Rows::Unexpected));
 //! ```
@@ -34,4 +34,4 @@ pub use event::{
 };
 pub use judgement::{Hold, HoldRequest, Judge, Judgement, Part, Question, Ruling};
 pub use names::NAMES_MAX;
-pub use session::{Activity, Rows, Session, Waits};
+pub use session::{Activity, Habits, Rows, Session, Waits};

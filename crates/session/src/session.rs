@@ -22,6 +22,15 @@ pub(crate) const OWED_MAX: usize = 4096;
 
 pub(crate) static NOTHING_MASKED: LazyLock<Arc<MaskPlan>> = LazyLock::new(|| Arc::new(MaskPlan::default()));
 
+/// What servers do differently that the session can't see in their messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Habits {
+    /// An error leaves an open transaction as it is, and there is no way to make one fail.
+    pub errors_keep_transactions: bool,
+    /// SQL's PREPARE takes the place of a statement that has the name; else it fails.
+    pub prepare_replaces: bool,
+}
+
 /// One client's session with one server connection. Holds no bytes and reads no clock: `now_ns` comes with each event.
 #[derive(Debug, Default)]
 pub struct Session {
@@ -40,8 +49,7 @@ pub struct Session {
     pub(crate) defines_owed: bool,
     /// The catalog has been asked for, and the answer is not whole.
     pub(crate) catalog_asked: bool,
-    /// The server's errors leave an open transaction as it is.
-    pub(crate) errors_keep_transactions: bool,
+    pub(crate) habits: Habits,
     /// The server takes COPY data.
     pub(crate) copy_in: bool,
     /// A COPY was sent that may yet ask for data.
@@ -160,8 +168,8 @@ pub enum Rows<'a> {
 
 impl Session {
     /// A session after log-in. The tracked settings are read before its first statement.
-    pub fn new() -> Session {
-        Session { settings_stale: true, ..Session::default() }
+    pub fn new(habits: Habits) -> Session {
+        Session { habits, settings_stale: true, ..Session::default() }
     }
 
     /// What to do with a row or COPY chunk that the server sends now.

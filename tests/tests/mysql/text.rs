@@ -48,7 +48,12 @@ fn attacks_on_masked_columns_are_refused_with_the_number_of_their_kind_and_leave
             "SELECT id /*!, ssn */ FROM customers",
             "SELECT id /*M!, ssn */ FROM customers",
             "SET sql_mode = 'ANSI_QUOTES'",
-            "PREPARE p FROM 'SELECT ssn FROM customers'",
+            "PREPARE p FROM 'SELECT MAX(ssn) FROM customers'",
+            "PREPARE p FROM 'SELECT id FROM customers WHERE ssn = ?'",
+            "PREPARE p FROM 'SELECT 1; SELECT ssn FROM customers'",
+            "PREPARE p FROM 'SET sql_mode = \\'ANSI_QUOTES\\''",
+            "SET @text = 'SELECT ssn FROM customers'; PREPARE p FROM @text",
+            "EXECUTE nothing",
             "SET @a = (SELECT ssn FROM customers LIMIT 1)",
             "SELECT EXTRACTVALUE(1, CONCAT(0x7e, (SELECT ssn FROM customers LIMIT 1)))",
             "INSERT INTO pad SELECT id + 10, ssn FROM customers",
@@ -62,7 +67,9 @@ fn attacks_on_masked_columns_are_refused_with_the_number_of_their_kind_and_leave
         ] {
             let said =
                 shop.agent().with(&["--batch", "--force"], &format!("{attack};\nSELECT 'still here';\n")).unwrap();
-            let known = ["ERROR 1235", "ERROR 1227", "ERROR 1049"].iter().any(|number| said.stderr.contains(number));
+            let known = ["ERROR 1235", "ERROR 1227", "ERROR 1049", "ERROR 1243"]
+                .iter()
+                .any(|number| said.stderr.contains(number));
             assert!(known, "{flavor:?} {attack}: {}{}", said.stdout, said.stderr);
             assert!(said.stdout.contains("still here"), "{flavor:?} {attack}: {}", said.stderr);
             assert!(!said.stdout.contains("078-05") && !errors(&said.stderr).contains("078-05"), "{attack}");
@@ -239,4 +246,28 @@ fn warnings_of_what_touched_masked_columns_are_not_shown() {
         let dba = shop.dba().run(&format!("{telling}; SHOW WARNINGS;")).unwrap();
         assert_eq!(dba.stdout, direct.stdout, "{flavor:?}");
     }
+}
+
+#[test]
+fn a_statement_prepared_by_a_text_is_masked_as_one_that_is_run() {
+    for flavor in BOTH {
+        let shop = shop(flavor);
+        let script = "PREPARE P1 FROM 'SELECT id, ssn, ''it''''s'' AS s FROM customers WHERE id = ?'; SET @a = 1, @b = 2; EXECUTE p1 USING @a; \
+            EXECUTE `p1` USING @b; PREPARE p1 FROM 'SELECT email, ? AS x FROM contacts_of WHERE id = 1'; EXECUTE p1 USING @b; DROP PREPARE p1;"
+            .replace("contacts_of", "customers");
+        let seen = shop.shown(&script);
+        assert_eq!(
+            seen,
+            "id\tssn\ts\n1\t*******1120\tit's\nid\tssn\ts\n2\t*******9999\tit's\nemail\tx\na***@e***.com\t2\n"
+        );
+        let twin = shop.to_twin().run(&script).unwrap();
+        assert_eq!(twin.stdout, seen, "{twin:?}");
+        let changes = "BEGIN; PREPARE w FROM 'INSERT INTO pad VALUES (?, ?)'; SET @i = 95, @t = 'set'; EXECUTE w USING @i, @t; \
+            SELECT txt FROM pad WHERE id = 95; ROLLBACK; DEALLOCATE PREPARE w; EXECUTE w USING @i, @t;";
+        let ran = shop.agent().run(changes).unwrap();
+        assert_eq!(ran.stdout, "txt\nset\n", "{ran:?}");
+        assert!(ran.stderr.contains("ERROR 1243"), "{ran:?}");
+    }
+    let seen = shop(Flavor::Mariadb).shown("EXECUTE IMMEDIATE 'SELECT ssn FROM customers WHERE id = 1'");
+    assert_eq!(seen, "ssn\n*******1120\n");
 }

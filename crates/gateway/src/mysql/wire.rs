@@ -6,7 +6,7 @@
 use std::{collections::VecDeque, pin::Pin, time::Instant};
 
 use querygate_mysql::{command::kind, login::Login, packet, value::Type};
-use querygate_session::{ClientReply, Injected, Transaction};
+use querygate_session::{ClientReply, Habits, Injected, Transaction};
 use querygate_sql::mysql::{Kill, is_without_warnings};
 
 use super::{errors, prepared::Statements, settings, upstream};
@@ -205,7 +205,7 @@ fn impossible(driver: &mut Driver<Mysql>) {
 }
 
 impl Wire for Mysql {
-    const ERRORS_KEEP_TRANSACTIONS: bool = true;
+    const HABITS: Habits = Habits { errors_keep_transactions: true, prepare_replaces: true };
 
     fn client_frames(driver: &mut Driver<Mysql>) -> bool {
         driver.client_packets()

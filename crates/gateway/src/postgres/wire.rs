@@ -3,7 +3,7 @@
 use std::pin::Pin;
 
 use bytes::BytesMut;
-use querygate_session::{ClientReply, Injected};
+use querygate_session::{ClientReply, Habits, Injected};
 
 use crate::{
     driver::{CANCEL_WAIT_MAX, Driver, Wire},
@@ -35,7 +35,7 @@ pub struct Postgres {
 }
 
 impl Wire for Postgres {
-    const ERRORS_KEEP_TRANSACTIONS: bool = false;
+    const HABITS: Habits = Habits { errors_keep_transactions: false, prepare_replaces: false };
 
     fn client_frames(driver: &mut Driver<Postgres>) -> bool {
         driver.client_frames()

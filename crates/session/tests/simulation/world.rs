@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use querygate_record::HoldId;
 use querygate_session::{
-    Action, Caps, ClientMessage, ClientReply, Column, Control, Injected, Log, Piece, Question, Relay, Rows, Ruling,
-    ServerMessage, Session, Step, Target,
+    Action, Caps, ClientMessage, ClientReply, Column, Control, Habits, Injected, Log, Piece, Question, Relay, Rows,
+    Ruling, ServerMessage, Session, Step, Target,
 };
 
 use crate::{
@@ -40,7 +40,7 @@ pub struct World {
 
 impl World {
     pub fn new(script: Vec<Message>, masked: bool, rows_max: Option<u64>) -> World {
-        let mut session = Session::new();
+        let mut session = Session::new(Habits::default());
         session.set_caps(Caps { rows: rows_max.unwrap_or(u64::MAX), ..Caps::default() });
         let judge = Scripted { masked, setting: 77, ..Scripted::default() };
         World { session, judge, inbox: script.into(), ..World::default() }

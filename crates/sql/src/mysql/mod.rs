@@ -15,6 +15,7 @@ mod kill;
 mod lexer;
 mod order;
 mod parser;
+mod prepared;
 mod query;
 mod reading;
 mod scope;

@@ -99,6 +99,10 @@ impl Reading<'_> {
             "describe" | "desc" | "explain" => self.explain(tokens),
             "use" => self.use_database(tokens),
             "kill" => self.kill(tokens),
+            "prepare" => self.prepare(tokens),
+            "execute" => self.execute(tokens),
+            "deallocate" => self.deallocate(tokens),
+            "drop" if tokens.get(1).is_some_and(|t| t.is_word("prepare")) => self.deallocate(tokens),
             "reset" if matches!(tokens, [_, what] if what.is_word("connection")) => Ok(self.reset()),
             _ => self.define(tokens),
         }

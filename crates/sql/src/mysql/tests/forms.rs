@@ -1,4 +1,4 @@
-use querygate_record::Engine;
+use querygate_record::{Engine, Named};
 
 use super::*;
 
@@ -212,4 +212,18 @@ fn words_in_comments_count_where_the_server_runs_them() {
     for text in ["SELECT 1 /*! +1", "SELECT 1 /*! /* a */ */", "SELECT 1 /*! -- a */", "SELECT 1 /*!500 +1 */"] {
         refused(text);
     }
+}
+
+#[test]
+fn a_text_that_another_prepares_is_read_as_the_server_reads_it() {
+    let prepared = one("PREPARE `P_1` FROM 'SELECT id, ssn FROM customers WHERE id = ?'");
+    assert_eq!(prepared.named, Some(Named::Prepare("p_1".into())));
+    let names: Vec<_> = prepared.outputs.as_ref().unwrap().iter().map(|o| o.name.to_string()).collect();
+    assert_eq!(names, ["id", "ssn"]);
+    assert_eq!(one("EXECUTE P_1 USING @a, 5").named, Some(Named::Execute("p_1".into())));
+    assert_eq!(one("DROP PREPARE p_1").named, Some(Named::Deallocate(Some("p_1".into()))));
+    let inside = "PREPARE p FROM \"SELECT id FROM customers WHERE ssn = 'x\"\"' ORDER BY id\"";
+    assert_eq!(used(inside), ["customers.ssn in WHERE", "customers.id in ORDER BY"]);
+    assert_eq!(used("EXECUTE IMMEDIATE 'SELECT MAX(ssn) FROM customers'"), used("SELECT MAX(ssn) FROM customers"));
+    assert!(one("PREPARE p FROM 'DELETE FROM pad'").effects.iter().any(|e| e.effect == Effect::Delete));
 }
