@@ -24,7 +24,7 @@ CREATE TABLE orders (id INT PRIMARY KEY AUTO_INCREMENT, customer_id INT NOT NULL
   FOREIGN KEY (customer_id) REFERENCES customers(id));
 CREATE TABLE pad (id INT PRIMARY KEY, txt TEXT);
 CREATE TABLE seats (id INT PRIMARY KEY, `row` VARCHAR(4), note TEXT);
-CREATE TABLE wishes (id INT, what VARCHAR(20) DEFAULT '078-05-1120');
+CREATE TABLE wishes (id INT, what VARCHAR(20) DEFAULT 'nothing');
 CREATE VIEW contacts AS SELECT id, email AS mail FROM customers;
 INSERT INTO customers VALUES
   (1, 'Ada', 'ada@example.com', '078-05-1120', '1985-12-10', 1500.50, 7, '2024-02-29 23:59:58', 'old', x'00ff', 'gold'),

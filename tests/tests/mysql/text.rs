@@ -271,3 +271,19 @@ fn a_statement_prepared_by_a_text_is_masked_as_one_that_is_run() {
     let seen = shop(Flavor::Mariadb).shown("EXECUTE IMMEDIATE 'SELECT ssn FROM customers WHERE id = 1'");
     assert_eq!(seen, "ssn\n*******1120\n");
 }
+
+#[test]
+fn a_mode_that_a_variable_brings_ends_the_session_before_it_reads_a_text() {
+    for flavor in BOTH {
+        let shop = shop(flavor);
+        let kept = "SET @old = @@sql_mode, sql_mode = 'NO_AUTO_VALUE_ON_ZERO'; SET sql_mode = @old; SELECT id, \"ssn\" AS s FROM pad WHERE id = 1";
+        assert_eq!(shop.shown(kept), "id\ts\n1\tssn\n");
+        for set in ["SET sql_mode = @bad", "SET SESSION sql_mode = @bad, @a = 1"] {
+            let ran = shop
+                .agent()
+                .run(&format!("SET @bad = 'ANSI_QUOTES'; {set}; SELECT id, \"ssn\" FROM customers"))
+                .unwrap();
+            assert!(ran.code != Some(0) && !ran.stdout.contains("1120"), "{flavor:?} {set}: {ran:?}");
+        }
+    }
+}

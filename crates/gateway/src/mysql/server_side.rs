@@ -131,15 +131,11 @@ impl Driver<Mysql> {
     /// A packet of the answer to COM_FIELD_LIST.
     fn fields(&mut self, payload: &[u8]) {
         match response::among_rows(payload, self.deprecates_eof()) {
-            Among::Row => {
-                let Ok((column, _)) = Column::decode_with_default(payload) else {
-                    return self.bad_server("something else among a table's columns");
-                };
-                // A default may be one of the values that are masked.
-                let hidden = self.is_masked().then(|| column.encode_with_default(None));
-                self.tell_client(hidden.as_deref().unwrap_or(payload));
+            Among::Row if Column::decode_with_default(payload).is_ok() => {
+                self.tell_client(payload);
                 self.wire.awaits = Awaits::Fields;
             }
+            Among::Row => self.bad_server("something else among a table's columns"),
             Among::End => self.ended_well(Results { next: Next::Rows, ..Results::default() }, payload),
             Among::Err => self.failed(payload),
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sqlparser::ast::{
-    Expr, GroupByExpr, ObjectName, OrderBy, OrderByKind, Select, SelectItem, TableFactor, TableIndexDirective,
+    Expr, GroupByExpr, ObjectName, OrderBy, OrderByKind, Select, SelectItem, SetExpr, TableFactor, TableIndexDirective,
     TableIndexHintType,
 };
 
@@ -106,6 +106,25 @@ fn is_orderless(select: &Select) -> bool {
 }
 
 /// Whether ORDER BY names every column of the primary key.
+/// Whether ORDER BY names every result column of a set operation, whose names are those of its first arm.
+pub fn sorts_all(first: &SetExpr, order_by: Option<&OrderBy>) -> bool {
+    let Some(OrderByKind::Expressions(by)) = order_by.map(|o| &o.kind) else { return false };
+    let named =
+        |name: &str| by.iter().any(|by| matches!(&by.expr, Expr::Identifier(label) if same(&label.value, name)));
+    match first {
+        SetExpr::SetOperation { left, .. } => sorts_all(left, order_by),
+        SetExpr::Select(select) => select.projection.iter().all(|item| match item {
+            SelectItem::ExprWithAlias { alias, .. } => named(&alias.value),
+            SelectItem::UnnamedExpr(Expr::Identifier(name)) => named(&name.value),
+            SelectItem::UnnamedExpr(Expr::CompoundIdentifier(path)) => {
+                path.last().is_some_and(|name| named(&name.value))
+            }
+            _ => false,
+        }),
+        _ => false,
+    }
+}
+
 fn names_key(relation: &Relation, order_by: Option<&OrderBy>) -> bool {
     let Some(OrderByKind::Expressions(by)) = order_by.map(|o| &o.kind) else { return false };
     let named = |name: &str| {

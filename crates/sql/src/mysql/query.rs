@@ -10,6 +10,7 @@ use sqlparser::ast::{
 
 use super::{
     from::renamed,
+    order::sorts_all,
     parser,
     reading::{Reading, parts, unsupported},
     scope::{Column, Scope},
@@ -135,7 +136,8 @@ impl Reading<'_> {
             }
             SetExpr::SetOperation { left, op, set_quantifier, right } => {
                 let all = *op == SetOperator::Union && *set_quantifier == SetQuantifier::All;
-                let any_order = std::mem::take(&mut self.any_order);
+                // Rows that are all different and sorted by all they hold have but one order.
+                let any_order = std::mem::take(&mut self.any_order) || (!all && sorts_all(left, order_by));
                 self.any_order = any_order;
                 let left = self.body(left, outer, None)?;
                 self.any_order = any_order;

@@ -34,6 +34,8 @@ pub struct Reading<'c> {
     pub temporary: Vec<String>,
     pub shifts_instants: bool,
     pub instead: Option<&'static str>,
+    /// Settings by which texts are read get values that the text does not tell.
+    pub settings_unknown: bool,
     /// CTEs that can be named now, the innermost last.
     pub ctes: Vec<(String, Vec<Column>)>,
     pub view_depth: usize,
@@ -90,6 +92,7 @@ impl<'c> Reading<'c> {
             temporary: Vec::new(),
             shifts_instants: false,
             instead: None,
+            settings_unknown: false,
             ctes: Vec::new(),
             view_depth: 0,
             names_read: 0,

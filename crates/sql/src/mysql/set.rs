@@ -1,12 +1,15 @@
 //! SET, and system variables: what a session may change, and read.
 
-use querygate_record::{Effect, Engine};
+use querygate_record::{Barrier, Effect, Engine};
 
 use super::reading::{Outcome, Reading, unsupported};
 use crate::{
     postgres::lexer::{Kind, Token},
     statement::Refusal,
 };
+
+/// The tag of SET.
+pub const SET: &str = "SET";
 
 /// Modes that change how texts are read, or what is compared with what: a session never has one of them.
 pub const PINNED_MODES: &[&str] = &[
@@ -128,7 +131,8 @@ impl Reading<'_> {
             _ => self.assignments(tokens.get(1..).unwrap_or_default())?,
         }
         self.effect(Effect::Session, "");
-        Ok(Outcome::of("SET"))
+        let barrier = if self.settings_unknown { Barrier::Unknown } else { Barrier::None };
+        Ok(Outcome { barrier, ..Outcome::of(SET) })
     }
 
     /// Reads MariaDB's `SET STATEMENT assignments FOR statement`.
@@ -136,6 +140,9 @@ impl Reading<'_> {
         let Some(at) = tokens.iter().position(|t| t.is_word("for")) else { return Err(form()) };
         let (settings, statement) = tokens.split_at(at);
         self.assignments(settings.get(2..).unwrap_or_default())?;
+        if self.settings_unknown {
+            return Err(form());
+        }
         if self.instead.is_some() {
             return Err(unsupported("a character set other than utf8mb4", "set it in a statement alone"));
         }
@@ -192,6 +199,12 @@ impl Reading<'_> {
         if (SQL_MODE.contains(&name.as_str()) && changes_mode(value)) || (name == TRACKED && adds_tracked(value)) {
             return Ok(());
         }
+        if let [source] = value
+            && source.kind == Kind::Word
+            && source.value.starts_with('@')
+        {
+            return self.copied(&name, &source.value);
+        }
         let value = constant(value)?.to_ascii_lowercase();
         if let Some(system) = name.strip_prefix("@@") {
             let bare = ["session.", "local."].iter().find_map(|scope| system.strip_prefix(scope)).unwrap_or(system);
@@ -205,6 +218,30 @@ impl Reading<'_> {
             return Ok(());
         }
         self.variable_set(&name, &value)
+    }
+
+    /// A variable gets the value of another: so do dumps keep settings and put them back. What value that is, only the session can tell.
+    fn copied(&mut self, name: &str, source: &str) -> Result<(), Refusal> {
+        if let Some(system) = source.strip_prefix("@@") {
+            let system = system.to_ascii_lowercase();
+            let bare = system.rsplit('.').next().unwrap_or_default();
+            if !name.starts_with('@') || name.starts_with("@@") || !is_readable(bare) {
+                return Err(form());
+            }
+            return Ok(());
+        }
+        match name {
+            "time_zone" => self.shifts_instants = true,
+            "sql_mode"
+            | "character_set_client"
+            | "character_set_connection"
+            | "character_set_results"
+            | "collation_connection" => self.settings_unknown = true,
+            user if user.starts_with('@') && !user.starts_with("@@") => {}
+            listed if LISTED.contains(&listed) => {}
+            _ => return Err(form()),
+        }
+        Ok(())
     }
 
     fn variable_set(&mut self, name: &str, value: &str) -> Result<(), Refusal> {

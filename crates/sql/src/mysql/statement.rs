@@ -10,6 +10,7 @@ use super::{
     Lexer, forms, parser,
     reading::{Outcome, Reading, unsupported},
     scope::Column,
+    set::SET,
     show::WARNINGS,
 };
 use crate::{
@@ -47,7 +48,8 @@ pub fn analyse(text: &str, catalog: &Catalog, settings: &Settings, limits: &Limi
         statements.iter_mut().filter(|s| s.tag == WARNINGS).for_each(tells_of_another);
     }
     if statements.len() > 1
-        && let Some(statement) = statements.iter_mut().find(|s| s.instead.is_some())
+        && let Some(statement) =
+            statements.iter_mut().find(|s| s.instead.is_some() || (s.tag == SET && s.barrier == Barrier::Unknown))
     {
         let construct = format!("{} of this form beside other statements", statement.tag);
         let refusal = unsupported(&construct, "send it alone");

@@ -445,6 +445,10 @@ fn an_index_that_gives_rows_their_order_is_used() {
         "SELECT o.total FROM orders o JOIN customers c FORCE INDEX (SS) ON c.id = o.customer_id",
         "SELECT GROUP_CONCAT(id) FROM customers",
         "SELECT id FROM customers UNION ALL SELECT id FROM pad",
+        "SELECT id FROM customers UNION ALL SELECT id FROM pad ORDER BY id",
+        "SELECT id FROM customers UNION SELECT id FROM pad",
+        "SELECT id FROM pad UNION (SELECT id FROM customers LIMIT 1) ORDER BY id",
+        "SELECT id, ssn FROM customers UNION SELECT id, txt FROM pad ORDER BY id",
     ] {
         assert!(ordered_by_index(text), "{text}");
     }
@@ -458,6 +462,8 @@ fn an_index_that_gives_rows_their_order_is_used() {
         "SELECT total FROM orders o WHERE EXISTS (SELECT id FROM customers c WHERE c.id = o.customer_id)",
         "SELECT id, mail FROM contacts",
         "SELECT segment FROM customers IGNORE INDEX (ssn)",
+        "SELECT id FROM customers INTERSECT SELECT customer_id FROM orders ORDER BY id LIMIT 2",
+        "SELECT c.id FROM customers c EXCEPT SELECT id FROM pad UNION SELECT 1 ORDER BY id DESC",
     ] {
         assert!(!ordered_by_index(text), "{text}");
     }

@@ -1,4 +1,4 @@
-use querygate_record::{Engine, Named};
+use querygate_record::{Barrier, Engine, Named};
 
 use super::*;
 
@@ -226,4 +226,29 @@ fn a_text_that_another_prepares_is_read_as_the_server_reads_it() {
     assert_eq!(used(inside), ["customers.ssn in WHERE", "customers.id in ORDER BY"]);
     assert_eq!(used("EXECUTE IMMEDIATE 'SELECT MAX(ssn) FROM customers'"), used("SELECT MAX(ssn) FROM customers"));
     assert!(one("PREPARE p FROM 'DELETE FROM pad'").effects.iter().any(|e| e.effect == Effect::Delete));
+}
+
+#[test]
+fn settings_are_kept_in_variables_and_put_back() {
+    for text in [
+        "SET @OLD_UNIQUE_CHECKS=@@UNIQUE_CHECKS, UNIQUE_CHECKS=0",
+        "SET UNIQUE_CHECKS=@OLD_UNIQUE_CHECKS, @a = @b",
+        "/*!40101 SET @saved_cs_client = @@character_set_client */",
+    ] {
+        let statement = one(text);
+        assert!(statement.unanalysed.is_none() && statement.barrier == Barrier::None, "{text}: {statement:?}");
+    }
+    for text in ["SET sql_mode = @OLD_SQL_MODE", "SET SESSION character_set_client = @saved_cs_client, @a = 1"] {
+        assert_eq!(one(text).barrier, Barrier::Unknown, "{text}");
+    }
+    for text in [
+        "SET @a = @@last_insert_id",
+        "SET sql_mode = @@global.sql_mode",
+        "SET @@global.sql_mode = @a; SELECT 1",
+        "SET sql_mode = @a; SELECT \"x\"",
+        "SET STATEMENT sql_mode = @a FOR SELECT \"x\"",
+        "SET sql_log_bin = @a",
+    ] {
+        assert!(all(text).iter().any(|s| s.unanalysed.is_some()), "{text}");
+    }
 }
