@@ -143,6 +143,23 @@ public class MysqlSession {
         }
     }
 
+    /** Two cursors at once, other statements and ends of transactions between their rows. */
+    static void interleaved(Connection c) throws SQLException {
+        c.setAutoCommit(false);
+        String sql = "SELECT id, email, ssn FROM customers ORDER BY id";
+        try (PreparedStatement first = c.prepareStatement(sql); PreparedStatement second = c.prepareStatement(sql); Statement other = c.createStatement()) {
+            ResultSet one = first.executeQuery(), two = second.executeQuery();
+            while (one.next()) {
+                say("one " + one.getString(2) + " " + one.getString(3));
+                other.executeUpdate("UPDATE pad SET txt = 'between' WHERE id = 2");
+                if (two.next()) say("two " + two.getString(2) + " " + two.getString(3));
+                c.rollback();
+            }
+            rows(first.executeQuery());
+        }
+        c.setAutoCommit(true);
+    }
+
     public static void main(String[] args) throws Exception {
         boolean oracle = args[0].startsWith("jdbc:mysql:");
         try (Connection c = open(args)) {
@@ -166,6 +183,7 @@ public class MysqlSession {
             say("by cursor");
             reads(c);
             streamed(c, 1);
+            if (oracle) interleaved(c);
         }
         try (Connection c = open(args)) {
             say("streamed");

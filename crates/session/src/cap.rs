@@ -76,6 +76,11 @@ impl Session {
         self.caps = caps;
     }
 
+    /// Whether results have bounds.
+    pub fn is_capped(&self) -> bool {
+        self.caps != Caps::default()
+    }
+
     /// Counts a piece of the result that comes now. False if it may not pass any more: then it is dropped, and all that follows it.
     pub fn admit(&mut self, piece: Piece, out: &mut Vec<Action>) -> bool {
         let (rows, bytes) = self.result.unwrap_or_else(|| self.sent_before());

@@ -137,6 +137,7 @@ impl Driver<Mysql> {
             Command::StatementClose { statement } => self.close_statement(statement, payload),
             Command::StatementReset { statement } => {
                 self.wire.statements.forget_long(statement);
+                self.wire.statements.keep_cursor(statement, None);
                 self.pass(payload)
             }
             Command::StatementLongData { statement, parameter, data } => {
@@ -155,7 +156,7 @@ impl Driver<Mysql> {
             Command::FieldList { table, .. } => self.field_list(table, payload),
             Command::ResetConnection => self.query(RESET_CONNECTION.as_bytes(), payload),
             Command::Statistics => self.statistics(),
-            Command::StatementFetch { .. } => self.unsupported("COM_STMT_FETCH"),
+            Command::StatementFetch { statement, .. } => self.fetch_rows(statement, payload),
             Command::Other { kind } => self.unsupported(command::name(kind)),
         }
     }
@@ -269,21 +270,43 @@ impl Driver<Mysql> {
     /// Binds the values, then executes: two steps of the session for one packet, which goes to the server when both are taken.
     fn run_statement(&mut self, statement: u32, values: &[u8], payload: &[u8]) -> bool {
         if self.wire.stage == Stage::Run {
-            let step = self.offer(ClientMessage::Execute { portal: "" });
-            self.act(if step == Step::Taken { payload } else { &[] });
-            if step == Step::Taken {
-                self.wire.stage = Stage::Close;
-            }
-            return step == Step::Taken;
+            return self.run_bound(payload);
         }
-        let name = self.wire.statements.get(statement).map_or_else(|| "none".to_owned(), |s| s.name.clone());
         let bound = match self.wire.statements.bound(statement, values) {
             Ok(bound) => bound,
             Err(error) => return self.protocol_error(&error.to_string()),
         };
         let values: Vec<Option<&[u8]>> = bound.values.iter().map(Option::as_deref).collect();
-        let message =
-            ClientMessage::Bind { portal: "", statement: &name, formats: &[], values: &values, result_formats: &[] };
+        self.bind(statement, &values)
+    }
+
+    /// Rows of a cursor: for the session another execution of its statement, under the policy of now, which has its own entries in the log.
+    fn fetch_rows(&mut self, statement: u32, payload: &[u8]) -> bool {
+        if self.wire.stage == Stage::Run {
+            return self.run_bound(payload);
+        }
+        match self.wire.statements.get(statement) {
+            Some(found) if found.cursor.is_some() => self.bind(statement, &[]),
+            _ if !self.session.is_quiet() => false,
+            _ => {
+                self.tell_client(&errors::no_cursor(statement).encode());
+                true
+            }
+        }
+    }
+
+    fn run_bound(&mut self, payload: &[u8]) -> bool {
+        let step = self.offer(ClientMessage::Execute { portal: "" });
+        self.act(if step == Step::Taken { payload } else { &[] });
+        if step == Step::Taken {
+            self.wire.stage = Stage::Close;
+        }
+        step == Step::Taken
+    }
+
+    fn bind(&mut self, statement: u32, values: &[Option<&[u8]>]) -> bool {
+        let name = self.wire.statements.get(statement).map_or_else(|| "none".to_owned(), |s| s.name.clone());
+        let message = ClientMessage::Bind { portal: "", statement: &name, formats: &[], values, result_formats: &[] };
         let step = self.offer(message);
         let forwarded = self.forwards();
         // The packet itself is sent when it is executed.

@@ -30,6 +30,15 @@ pub fn no_connection(number: u32) -> Failure {
     Failure { code: 1094, sqlstate: "HY000".to_owned(), message }
 }
 
+/// Rows are fetched of what has no cursor (ER_STMT_HAS_NO_OPEN_CURSOR).
+pub fn no_cursor(statement: u32) -> Failure {
+    Failure {
+        code: 1421,
+        sqlstate: "HY000".to_owned(),
+        message: format!("The statement ({statement}) has no open cursor."),
+    }
+}
+
 /// MySQL's number and SQLSTATE (MySQL Server Error Message Reference).
 fn number(code: &str) -> (u16, &'static str) {
     match code {

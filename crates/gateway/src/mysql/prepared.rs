@@ -9,8 +9,11 @@ use querygate_mysql::{
     value::Type,
 };
 
-use super::wire::{Awaits, Mysql, Results};
+use super::wire::{Awaits, Mysql, Next, Results};
 use crate::driver::Driver;
+
+/// CURSOR_TYPE_READ_ONLY.
+const READ_ONLY: u8 = 1;
 
 /// Bytes of parameters that were sent as long data and not executed yet, of one session.
 pub const LONG_DATA_MAX: usize = 64 * 1024 * 1024;
@@ -28,6 +31,8 @@ pub struct Statement {
     pub origins: Vec<(u32, i16)>,
     /// Values that were sent as long data, by parameter.
     pub long: BTreeMap<u16, Vec<u8>>,
+    /// A cursor is open on it: the types of its columns.
+    pub cursor: Option<Vec<Type>>,
 }
 
 /// All of a session.
@@ -77,6 +82,13 @@ impl Statements {
         self.by_number.remove(&number)
     }
 
+    /// Notes that a statement has a cursor, or none any more.
+    pub fn keep_cursor(&mut self, number: u32, types: Option<Vec<Type>>) {
+        if let Some(statement) = self.by_number.get_mut(&number) {
+            statement.cursor = types;
+        }
+    }
+
     /// Forgets long data.
     pub fn forget_long(&mut self, number: u32) {
         if let Some(statement) = self.by_number.get_mut(&number) {
@@ -119,9 +131,12 @@ impl Statements {
 }
 
 impl Driver<Mysql> {
-    /// Puts an execution before the server: first the long data that it needs, then itself, without a cursor: all its rows come at once.
+    /// Puts an execution before the server: first the long data that it needs, then itself. Where results have bounds it gets no cursor: all its
+    /// rows come at once, and count together.
     pub(super) fn execute(&mut self, frame: &[u8]) {
-        let Ok(Command::StatementExecute { statement, values, .. }) = command::decode(frame) else { return };
+        let Ok(Command::StatementExecute { statement, cursor, values }) = command::decode(frame) else { return };
+        self.wire.statements.keep_cursor(statement, None);
+        let cursor = if cursor == READ_ONLY && !self.session.is_capped() { READ_ONLY } else { 0 };
         if let Ok(bound) = self.wire.statements.bound(statement, values) {
             self.wire.statements.keep_types(statement, bound.types);
         }
@@ -141,11 +156,25 @@ impl Driver<Mysql> {
         self.wire.statements.forget_long(statement);
         let mut packet = vec![kind::STMT_EXECUTE];
         packet.put_u32_le(statement);
-        packet.put_u8(0);
+        packet.put_u8(cursor);
         packet.put_u32_le(1);
         packet.extend_from_slice(values);
         self.tell_server(&packet);
         self.wire.awaits = Awaits::Results(Results { execution: Some(statement), ..Results::default() });
+    }
+
+    /// Asks for rows of a cursor, which come by themselves.
+    pub(super) fn fetch(&mut self, frame: &[u8]) {
+        let Ok(Command::StatementFetch { statement, .. }) = command::decode(frame) else { return };
+        let Some(found) = self.wire.statements.get(statement) else { return };
+        self.wire.awaits = Awaits::Results(Results {
+            next: Next::Rows,
+            types: found.cursor.clone().unwrap_or_default(),
+            origins: found.origins.clone(),
+            execution: Some(statement),
+            rows: 0,
+        });
+        self.tell_server(frame);
     }
 }
 

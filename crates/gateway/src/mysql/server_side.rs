@@ -174,7 +174,13 @@ impl Driver<Mysql> {
                     return;
                 }
             }
-            Next::ColumnsEnd => results.next = Next::Rows,
+            Next::ColumnsEnd => {
+                results.next = Next::Rows;
+                // Where a cursor stays on the server, no rows follow.
+                if Success::decode_eof(payload).is_ok_and(|end| end.status & status::CURSOR_EXISTS != 0) {
+                    return self.ended_well(results, payload);
+                }
+            }
             Next::Rows => match response::among_rows(payload, self.deprecates_eof()) {
                 Among::Row => {
                     if !self.row(&mut results, payload) {
@@ -280,6 +286,10 @@ impl Driver<Mysql> {
             (false, true) => told.encode(EOF, tracks),
             (false, false) => told.encode(OK, tracks),
         };
+        if let Some(statement) = results.execution {
+            let open = success.status & (status::CURSOR_EXISTS | status::LAST_ROW_SENT) == status::CURSOR_EXISTS;
+            self.wire.statements.keep_cursor(statement, open.then(|| results.types.clone()));
+        }
         let rows = if of_rows { results.rows } else { success.affected_rows };
         match self.relay(ServerMessage::Complete { rows }) {
             None => return,

@@ -238,6 +238,7 @@ impl Wire for Mysql {
                 Awaits::Prepare(Preparing { name, ..Preparing::default() })
             }
             kind::STMT_EXECUTE => return driver.execute(frame),
+            kind::STMT_FETCH => return driver.fetch(frame),
             kind::STMT_CLOSE => Awaits::Nothing,
             kind::FIELD_LIST => Awaits::Fields,
             kind::QUERY | kind::INIT_DB => Awaits::Results(Results::default()),
