@@ -54,11 +54,7 @@ fn parse(arguments: &[String]) -> Result<(Option<String>, u32), Error> {
 /// Builds and runs every fuzzer, or the one named.
 pub fn all(prepared: &Prepared, only: Option<&str>, seconds: u32) -> Result<(), Error> {
     let package = environment::workspace().join("fuzz");
-    let targets: Vec<String> = cache::entries(&package.join("fuzz_targets"))
-        .iter()
-        .filter_map(|path| file_name(path).strip_suffix(".rs").map(str::to_owned))
-        .filter(|name| only.is_none_or(|only| only == name))
-        .collect();
+    let targets = targets(only);
     if targets.is_empty() {
         return Err(Error::Usage(
             only.map_or("there are no fuzzers".to_owned(), |name| format!("there is no fuzzer `{name}`")),
@@ -88,6 +84,20 @@ pub fn all(prepared: &Prepared, only: Option<&str>, seconds: u32) -> Result<(), 
     } else {
         Err(Error::Failed(format!("fuzzers found crashes: {}", crashed.join(", "))))
     }
+}
+
+/// The fuzzers, or the one named, if there is one of that name.
+fn targets(only: Option<&str>) -> Vec<String> {
+    cache::entries(&environment::workspace().join("fuzz/fuzz_targets"))
+        .iter()
+        .filter_map(|path| file_name(path).strip_suffix(".rs").map(str::to_owned))
+        .filter(|name| only.is_none_or(|only| only == name))
+        .collect()
+}
+
+/// How many there are of them.
+pub fn count(only: Option<&str>) -> usize {
+    targets(only).len()
 }
 
 /// Runs one fuzzer; false when it found an input that crashes, which is then kept in the checkout.

@@ -13,6 +13,7 @@ mod embedded;
 mod environment;
 mod error;
 mod fuzz;
+mod long;
 mod machine;
 mod mysql;
 mod older;
@@ -37,6 +38,7 @@ cargo xtask COMMAND
   bench [ARGS]              prepare, build for release, and measure
   fuzz [TARGET] [--seconds N]
                             run one fuzzer, or all of them (20 s each)
+  long NAME                 a million interleavings (simulation), ten minutes for each fuzzer (fuzz), half an hour under load (soak)
   drivers [NAME ..]         run the own test suites of drivers through the gateway: all, or those named (long)
   older [VERSION ..]        run the promises, the twins and the two worlds on Postgres 14, 16 and 17, or those named (long)
   prepare                   fetch and build what the tests need, and stop there
@@ -67,6 +69,7 @@ fn dispatch(command: &str, rest: &[String]) -> Result<(), Error> {
         "test" => test::run(rest),
         "bench" => bench::run(rest),
         "fuzz" => fuzz::run(rest),
+        "long" => long::run(rest),
         "drivers" => suites::run(rest),
         "older" => older::run(rest),
         "prepare" => prepare::for_tests().map(drop),

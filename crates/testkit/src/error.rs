@@ -48,7 +48,7 @@ pub enum Error {
 
 impl Error {
     /// For `map_err` on what the operating system answers.
-    pub(crate) fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+    pub fn io(doing: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let doing = doing.into();
         |source| Self::Io { doing, source }
     }
