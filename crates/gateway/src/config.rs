@@ -88,6 +88,8 @@ pub struct Database {
     pub statement_timeout: Option<Duration>,
     /// How long an open transaction may wait for its client.
     pub idle_in_transaction: Option<Duration>,
+    /// How long a session outside a transaction may wait for its client.
+    pub idle_session: Option<Duration>,
 }
 
 impl Database {

@@ -1,5 +1,5 @@
-//! Waits that may last too long: for the server inside a statement, and for the client inside a transaction. The server has the same
-//! bounds as settings, and is first to act on them; but a session may change those. These are the gateway's own, a little later.
+//! Waits that may last too long: for the server inside a statement, for the client inside a transaction and outside one. The server has the same
+//! bounds as settings, and is first to act on most of them; but a session may change those. These are the gateway's own, a little later.
 
 use std::{future::pending, pin::Pin, time::Duration};
 
@@ -19,6 +19,8 @@ pub enum Due {
     Statement,
     /// A transaction in which the client does nothing.
     IdleInTransaction,
+    /// A session in which the client does nothing.
+    IdleSession,
 }
 
 /// The timers of one session.
@@ -26,6 +28,7 @@ pub enum Due {
 pub struct Timers {
     statement: Option<Duration>,
     idle_in_transaction: Option<Duration>,
+    idle_session: Option<Duration>,
     waits: Waits,
     since: Instant,
     /// It has been told that this wait is due.
@@ -39,6 +42,7 @@ impl Timers {
         Timers {
             statement: limits.statement_timeout,
             idle_in_transaction: limits.idle_in_transaction,
+            idle_session: limits.idle_session,
             waits: Waits::Nothing,
             since: Instant::now(),
             told: false,
@@ -54,13 +58,17 @@ impl Timers {
 
     /// Notes what is waited for. Where nothing is bounded, this does nothing.
     pub fn note(&mut self, waits: Waits) {
-        if (self.statement.is_none() && self.idle_in_transaction.is_none()) || waits == self.waits {
+        if waits == self.waits || self.is_unbounded() {
             return;
         }
         self.waits = waits;
         self.since = Instant::now();
         self.told = false;
         self.arm();
+    }
+
+    fn is_unbounded(&self) -> bool {
+        self.statement.is_none() && self.idle_in_transaction.is_none() && self.idle_session.is_none()
     }
 
     /// Completes when the present wait has lasted too long, once for each. May be dropped and called again at any time.
@@ -87,6 +95,7 @@ impl Timers {
             Waits::Nothing => return None,
             Waits::Server(_) => (Due::Statement, self.statement?),
             Waits::InTransaction(_) => (Due::IdleInTransaction, self.idle_in_transaction?),
+            Waits::Idle(_) => (Due::IdleSession, self.idle_session?),
         };
         Some((due, self.since.checked_add(limit)?.checked_add(MARGIN)?))
     }
@@ -121,10 +130,14 @@ impl<W: Wire> Driver<W> {
         match due {
             Due::Statement => self.control(Control::Overdue),
             Due::IdleInTransaction => {
-                let words = "terminating connection due to idle-in-transaction timeout".to_owned();
-                self.end = Some(End { status: "ended", reason: words.clone(), farewell: Some(("25P03", words)) });
+                self.idle_too_long("25P03", "terminating connection due to idle-in-transaction timeout");
             }
+            Due::IdleSession => self.idle_too_long("57P05", "terminating connection due to idle-session timeout"),
         }
+    }
+
+    fn idle_too_long(&mut self, code: &'static str, words: &str) {
+        self.end = Some(End { status: "ended", reason: words.to_owned(), farewell: Some((code, words.to_owned())) });
     }
 }
 
@@ -150,6 +163,9 @@ mod tests {
         assert!(again.is_err(), "the same wait is due twice");
         timers.note(Waits::InTransaction(2));
         assert_eq!(timers.due().await, Due::IdleInTransaction);
+        timers.set(&Limits { idle_session: Some(Duration::from_secs(600)), ..Limits::default() });
+        timers.note(Waits::Idle(3));
+        assert_eq!(timers.due().await, Due::IdleSession);
     }
 
     #[tokio::test(start_paused = true)]

@@ -237,6 +237,7 @@ impl DatabaseState {
             statement: Some(self.settings.statement_max as u64),
             statement_timeout: self.settings.statement_timeout,
             idle_in_transaction: self.settings.idle_in_transaction,
+            idle_session: self.settings.idle_session,
         };
         own.smallest(of_roles)
     }

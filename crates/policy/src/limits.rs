@@ -6,7 +6,7 @@ use crate::document::Table;
 const MAX_COUNT: u64 = 1 << 40;
 
 /// Bounds on what a session may use; none: no bound of that kind is set here. Written `limits = { connections = 100, rows = 1_000_000,
-/// bytes = "1GiB", statement = "1MiB", statement_timeout = "60s", idle_in_transaction = "60s" }`.
+/// bytes = "1GiB", statement = "1MiB", statement_timeout = "60s", idle_in_transaction = "60s", idle_session = "8h" }`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// Client connections at one time.
@@ -21,6 +21,8 @@ pub struct Limits {
     pub statement_timeout: Option<Duration>,
     /// How long an open transaction may wait for its client.
     pub idle_in_transaction: Option<Duration>,
+    /// How long a session outside a transaction may wait for its client.
+    pub idle_session: Option<Duration>,
 }
 
 impl Limits {
@@ -33,6 +35,7 @@ impl Limits {
             statement: table.bytes("statement"),
             statement_timeout: table.duration("statement_timeout"),
             idle_in_transaction: table.duration("idle_in_transaction"),
+            idle_session: table.duration("idle_session"),
         };
         table.finish();
         limits
@@ -55,6 +58,7 @@ impl Limits {
             statement: least(self.statement, other.statement),
             statement_timeout: least(self.statement_timeout, other.statement_timeout),
             idle_in_transaction: least(self.idle_in_transaction, other.idle_in_transaction),
+            idle_session: least(self.idle_session, other.idle_session),
         }
     }
 }

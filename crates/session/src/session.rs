@@ -151,6 +151,8 @@ pub enum Waits {
     Server(u64),
     /// For the client, inside a transaction, since this message.
     InTransaction(u64),
+    /// For the client, outside a transaction, since this message.
+    Idle(u64),
 }
 
 /// What to do with the rows that come now.
@@ -398,10 +400,12 @@ impl Session {
     pub fn waits(&self) -> Waits {
         if !self.queue.is_empty() {
             Waits::Server(self.answers)
-        } else if self.transaction != Transaction::Idle && matches!(self.mode, Mode::Ready) && !self.batch.open {
-            Waits::InTransaction(self.answers + self.taken)
-        } else {
+        } else if !matches!(self.mode, Mode::Ready) || self.batch.open {
             Waits::Nothing
+        } else if self.transaction == Transaction::Idle {
+            Waits::Idle(self.answers + self.taken)
+        } else {
+            Waits::InTransaction(self.answers + self.taken)
         }
     }
 

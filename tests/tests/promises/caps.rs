@@ -237,6 +237,26 @@ fn an_idle_transaction_ends_with_25p03_whatever_its_session_set() -> Result<(), 
 }
 
 #[test]
+fn a_session_in_which_nothing_happens_ends_with_57p05_and_one_that_is_used_does_not() -> Result<(), Error> {
+    let stage = capped("idle_session = \"3s\", idle_in_transaction = \"60s\"")?;
+    let mut used = stage.client("dba")?;
+    let mut idle = stage.client("dba")?;
+    let mut inside = stage.client("dba")?;
+    inside.query("BEGIN")?;
+    for _ in 0..10 {
+        assert!(used.is_quiet(std::time::Duration::from_millis(400))?);
+        assert_eq!(rows(&used.query("SELECT 1")?), "1");
+    }
+    let said = idle.read_to_end()?;
+    assert_eq!(
+        (code(&said).as_str(), words(&said).as_str()),
+        ("57P05", "terminating connection due to idle-session timeout")
+    );
+    assert_eq!(rows(&inside.query("SELECT 2")?), "2");
+    Ok(())
+}
+
+#[test]
 fn the_smallest_limit_counts_and_a_reload_changes_that_of_open_sessions() -> Result<(), Error> {
     let policy = |rows: u32| format!("{POLICY}\n[role.agent]\nlimits = {{ rows = {rows} }}\n");
     let stage = Stage::with(&policy(5), |setup| setup.tables("limits = { rows = 10 }"))?;

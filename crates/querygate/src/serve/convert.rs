@@ -62,6 +62,7 @@ pub fn database(database: &Database) -> gateway::Database {
         bytes_max: limits.bytes,
         statement_timeout: limits.statement_timeout,
         idle_in_transaction: limits.idle_in_transaction,
+        idle_session: limits.idle_session,
     }
 }
 
