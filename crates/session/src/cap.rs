@@ -42,6 +42,8 @@ pub struct Piece {
 pub(crate) enum Over {
     Rows(u64),
     Bytes(u64),
+    /// One row, which has masks.
+    Row(u64),
 }
 
 /// SQLSTATE of a result that is too large: program_limit_exceeded.
@@ -50,9 +52,17 @@ pub(crate) const OVER: &str = "54000";
 impl Over {
     /// What the client is told. `ran`: the server had finished before it could be stopped, and what it did may count.
     pub(crate) fn report(self, ran: bool) -> Report {
-        let (message, setting) = match self {
-            Over::Rows(most) => (format!("the result has more than {most} rows"), "limits.rows"),
-            Over::Bytes(most) => (format!("the result has more than {most} bytes"), "limits.bytes"),
+        let setting = |name: &str| {
+            format!("Ask for less: LIMIT, a narrower WHERE, an aggregate. The bound is the setting {name}.")
+        };
+        let (message, hint) = match self {
+            Over::Rows(most) => (format!("the result has more than {most} rows"), setting("limits.rows")),
+            Over::Bytes(most) => (format!("the result has more than {most} bytes"), setting("limits.bytes")),
+            Over::Row(most) => (
+                format!("a row in which columns are masked has more than {most} bytes"),
+                "Ask for its large columns apart from those that are masked, or for a part of them: substring()."
+                    .to_owned(),
+            ),
         };
         let ending = match ran {
             true => {
@@ -64,7 +74,7 @@ impl Over {
             code: OVER,
             message,
             detail: format!("What was sent until then is not the whole result. {ending}"),
-            hint: format!("Ask for less: LIMIT, a narrower WHERE, an aggregate. The bound is the setting {setting}."),
+            hint,
             position: 0,
         }
     }
@@ -98,6 +108,11 @@ impl Session {
         self.counted.bytes += piece.bytes;
         self.counted.masked_fields += piece.masked_fields;
         true
+    }
+
+    /// A row that comes now is larger than what can be held to mask it: it is dropped, and its statement fails.
+    pub fn row_too_large(&mut self, most: u64, out: &mut Vec<Action>) {
+        self.cut_off(Over::Row(most), out);
     }
 
     /// What earlier executions of the portal that answers now have sent.

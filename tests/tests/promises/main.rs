@@ -17,6 +17,7 @@ mod cross_check;
 mod durability;
 mod explained;
 mod full_disk;
+mod large_rows;
 mod limits;
 mod metrics;
 mod migrations;

@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// A row or COPY chunk that is masked is held whole: larger ones end the session.
+/// A row or COPY chunk that is masked is held whole: a larger one is not shown, and its statement fails.
 const MASKED_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Rows above this stream where nothing is masked.
 const STREAM_BYTES_MIN: usize = 64 * 1024;
@@ -147,12 +147,8 @@ impl Driver<Postgres> {
                 }
                 Done::Wait
             }
-            Rows::Planned(..) if in_run || !whole => {
-                if header.length > MASKED_BYTES_MAX {
-                    return self.bad_server("a row too large to be masked");
-                }
-                Done::Wait
-            }
+            Rows::Planned(..) if !in_run && header.length > MASKED_BYTES_MAX => self.too_large(rest, header),
+            Rows::Planned(..) if in_run || !whole => Done::Wait,
             Rows::Planned(plan, formats) => {
                 let frame = rest.get(..header.length).unwrap_or_default();
                 let out = &mut self.io.client.output;
@@ -182,6 +178,13 @@ impl Driver<Postgres> {
             self.act(&[]);
         }
         passes
+    }
+
+    /// What would have to be held whole to be masked is not shown, and its statement ends.
+    fn too_large(&mut self, rest: &[u8], header: Header) -> Done {
+        self.session.row_too_large(MASKED_BYTES_MAX as u64, &mut self.actions);
+        self.act(&[]);
+        self.drop_frame(rest, header, false)
     }
 
     /// Drops a message that may not be whole yet.
@@ -217,12 +220,11 @@ impl Driver<Postgres> {
             Rows::Dropped => return self.drop_frame(rest, header, in_run),
             Rows::Own | Rows::Unexpected => return self.bad_server("COPY data that answers nothing"),
         };
+        if !in_run && header.length > MASKED_BYTES_MAX {
+            return self.too_large(rest, header);
+        }
         if in_run || !whole {
-            return if header.length > MASKED_BYTES_MAX {
-                self.bad_server("a row too large to be masked")
-            } else {
-                Done::Wait
-            };
+            return Done::Wait;
         }
         let data = rest.get(frame::HEADER..header.length).unwrap_or_default();
         let Some(copy_rows) = &mut self.wire.copy_rows else {
@@ -272,7 +274,8 @@ impl Driver<Postgres> {
                 ServerMessage::CopyOut
             }
             Message::CopyDone => {
-                if let Some(Err(why)) = self.wire.copy_rows.take().map(|rows| rows.finish()) {
+                let rows = self.wire.copy_rows.take().filter(|_| !matches!(self.session.rows(), Rows::Dropped));
+                if let Some(Err(why)) = rows.map(|rows| rows.finish()) {
                     self.unmaskable(&why);
                     return;
                 }
