@@ -10,5 +10,6 @@
 mod comments;
 mod drivers;
 mod dump;
+mod durability;
 mod shop;
 mod text;
