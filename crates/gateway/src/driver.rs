@@ -434,6 +434,16 @@ impl<W: Wire> Driver<W> {
                 detail,
                 "the result would have shown a masked column that the analysis did not find; the session is ended and an alarm was raised",
             ),
+            EndReason::Settings => {
+                let words = "the session has a setting by which the gateway would misread its texts, such as a character set other than UTF-8 or a mode \
+                    that changes quotes: the session is ended; connect again and leave that setting alone";
+                self.end = Some(End {
+                    status: "ended",
+                    reason: "settings that the gateway does not follow".to_owned(),
+                    farewell: Some(("0A000", words.to_owned())),
+                });
+                return;
+            }
             EndReason::Unexpected { detail } => (
                 "protocol",
                 detail,

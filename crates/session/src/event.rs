@@ -328,6 +328,8 @@ pub enum EndReason {
         /// What it named, without data.
         detail: String,
     },
+    /// A setting by which texts are read, or values written, is one that the gateway does not follow.
+    Settings,
     /// The server sent what nobody asked for.
     Unexpected {
         /// What came.

@@ -429,6 +429,10 @@ impl Session {
                 Session::own_ended(own, status("ok"), now_ns, out);
                 return Relay::Swallow;
             }
+            (OwnStep::Row, ServerMessage::Row(_)) => {
+                out.push(Action::End(EndReason::Settings));
+                return Relay::Swallow;
+            }
             _ => return self.unexpected("the tracked settings could not be read", out),
         };
         self.queue.push_front(Expect::Settings(next, own));

@@ -15,11 +15,26 @@ use crate::{
 
 /// Cuts a text into tokens, one by one, as its server does.
 pub trait Scan<'a> {
+    /// What keeps a routine's body together.
+    type Body: Body;
+
     /// The next token; `None` at the end.
     ///
     /// # Errors
     /// Text that the server's scanner refuses, or that its versions read in two ways.
     fn next_token(&mut self) -> Result<Option<Token<'a>>, Refusal>;
+}
+
+/// Follows the tokens of a statement into the body of a routine, whose semicolons don't end it.
+pub trait Body: Default {
+    /// Takes the next token; `before` are those of the statement so far.
+    ///
+    /// # Errors
+    /// Where the body ends can't be told for certain.
+    fn step(&mut self, token: &Token<'_>, before: &[Token<'_>]) -> Result<(), Refusal>;
+
+    /// Whether the body goes on.
+    fn is_open(&self) -> bool;
 }
 
 /// One statement of a text, cut but not parsed.
@@ -43,7 +58,7 @@ pub fn read<'a>(text: &'a str, limits: &Limits) -> Result<Vec<Part<'a>>, Refusal
 ///
 /// # Errors
 /// The text is beyond a limit, or the server's scanner would not read it, or its statements can't be told apart for certain.
-pub fn read_with<'a>(mut lexer: impl Scan<'a>, text: &'a str, limits: &Limits) -> Result<Vec<Part<'a>>, Refusal> {
+pub fn read_with<'a, S: Scan<'a>>(mut lexer: S, text: &'a str, limits: &Limits) -> Result<Vec<Part<'a>>, Refusal> {
     if text.len() > limits.bytes {
         return Err(too_complex(&format!("text of more than {} bytes", limits.bytes), None));
     }
@@ -53,7 +68,7 @@ pub fn read_with<'a>(mut lexer: impl Scan<'a>, text: &'a str, limits: &Limits) -
     let mut parts = Vec::new();
     let mut tokens: Vec<Token<'a>> = Vec::new();
     let mut shape = Shape::default();
-    let mut atomic = Atomic::default();
+    let mut body = S::Body::default();
     let mut count = 0usize;
     while let Some(token) = lexer.next_token()? {
         count += 1;
@@ -65,10 +80,10 @@ pub fn read_with<'a>(mut lexer: impl Scan<'a>, text: &'a str, limits: &Limits) -
             return Err(unsupported("UESCAPE", Some(token.position), "write the character itself"));
         }
         shape.step(&token, limits)?;
-        atomic.step(&token, &tokens)?;
-        if token.is(";") && !atomic.open && !(shape.nested() && is_rule(&tokens)) {
+        body.step(&token, &tokens)?;
+        if token.is(";") && !body.is_open() && !(shape.nested() && is_rule(&tokens)) {
             push(&mut parts, std::mem::take(&mut tokens), limits)?;
-            (shape, atomic) = (Shape::default(), Atomic::default());
+            (shape, body) = (Shape::default(), S::Body::default());
         } else {
             tokens.push(token);
         }
@@ -108,11 +123,15 @@ fn is_rule(tokens: &[Token<'_>]) -> bool {
 
 /// `BEGIN ATOMIC ... END` of a SQL-bodied function: its semicolons don't end the statement.
 #[derive(Default)]
-struct Atomic {
+pub struct Atomic {
     open: bool,
 }
 
-impl Atomic {
+impl Body for Atomic {
+    fn is_open(&self) -> bool {
+        self.open
+    }
+
     /// The first END closes the body. One inside a CASE would close it too early for the server's taste, so CASE isn't allowed here: then the
     /// server never ends the body before the gateway does, and what follows is judged as statements of its own.
     fn step(&mut self, token: &Token<'_>, before: &[Token<'_>]) -> Result<(), Refusal> {

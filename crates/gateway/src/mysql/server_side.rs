@@ -25,8 +25,8 @@ use crate::{
 
 /// One packet of a server, all its parts together: rows are held whole while they are looked at.
 const PACKET_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Columns of one result (`MAX_FIELDS` of both servers).
-const COLUMNS_MAX: u64 = 4096;
+/// Columns of one result: as many as a statement may have parameters, which can be shown without a table.
+const COLUMNS_MAX: u64 = 65_535;
 
 impl Driver<Mysql> {
     /// Deals with what the server sent; true if anything was taken.

@@ -17,7 +17,7 @@ use crate::{
 /// Longer operators first.
 const OPERATORS: &[&str] = &[
     "<=>", "->>", ":=", "<=", ">=", "<>", "!=", "<<", ">>", "&&", "->", "(", ")", ",", ";", ".", "=", "<", ">", "+",
-    "-", "*", "/", "%", "^", "&", "|", "~", "!", "?", "{", "}",
+    "-", "*", "/", "%", "^", "&", "|", "~", "!", "?", "{", "}", ":",
 ];
 
 /// Reads tokens of a text one by one.
@@ -274,6 +274,8 @@ impl<'a> Lexer<'a> {
 }
 
 impl<'a> Scan<'a> for Lexer<'a> {
+    type Body = super::compound::Compound;
+
     fn next_token(&mut self) -> Result<Option<Token<'a>>, Refusal> {
         self.skip_blank()?;
         let start = self.at;

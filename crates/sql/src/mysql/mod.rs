@@ -5,6 +5,7 @@
 //! as used.
 
 mod comments;
+mod compound;
 mod created;
 mod define;
 mod expression;

@@ -82,7 +82,13 @@ impl Reading<'_> {
     pub fn statement(&mut self, tokens: &[Token<'_>]) -> Result<Outcome, Refusal> {
         let Some(first) = tokens.first() else { return Ok(Outcome::of("")) };
         let word = if first.kind == Kind::Word { first.value.to_ascii_lowercase() } else { String::new() };
-        if word != "set"
+        if word != "create"
+            && let Some(colon) = tokens.iter().find(|t| t.is(":"))
+        {
+            let refusal = unsupported("a colon outside a routine", "leave it out");
+            return Err(Refusal { position: Some(colon.position), ..refusal });
+        }
+        if !matches!(word.as_str(), "set" | "create")
             && let Some(assignment) = tokens.iter().find(|t| t.is(":="))
         {
             let refusal = unsupported("an assignment in an expression", "use SET");

@@ -7,7 +7,7 @@ use querygate_record::Position;
 
 use super::strings;
 use crate::{
-    guard::Scan,
+    guard::{Atomic, Scan},
     statement::{Refusal, RefusalKind},
 };
 
@@ -79,6 +79,8 @@ impl Token<'_> {
 }
 
 impl<'a> Scan<'a> for Lexer<'a> {
+    type Body = Atomic;
+
     fn next_token(&mut self) -> Result<Option<Token<'a>>, Refusal> {
         self.token()
     }
