@@ -224,7 +224,6 @@ fn is_routine_header(header: &[Token<'_>]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::{Limits, guard, mysql::Lexer};
 
     fn cut(text: &str) -> Vec<&str> {
