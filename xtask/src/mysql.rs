@@ -35,23 +35,36 @@ const MARIADB: Wanted = Wanted {
 
 /// Those that this machine can have; a reason for each that it can't.
 pub fn servers(cache: &Cache) -> Result<(Vec<Unpacked>, Vec<String>), Error> {
-    let _lock = cache.lock("servers")?;
-    cache::make_folder(&cache.servers())?;
-    let own = debian::own_release().filter(|_| debian::available());
-    let unstable = debian::has_unstable().then(|| debian::UNSTABLE.to_owned());
     let (mut found, mut reasons) = (Vec::new(), Vec::new());
-    for (wanted, release) in [(MYSQL, unstable), (MARIADB, own)] {
-        let Some(release) = release else {
-            reasons.push(format!("{}: its packages are not in this system's archive", wanted.name));
-            continue;
-        };
-        match unpacked(cache, &wanted, &release) {
+    for had in [newest_mysql(cache)?, mariadb(cache)?] {
+        match had {
             Ok(server) => found.push(server),
-            Err(Error::Failed(text)) => reasons.push(format!("{}: {text}", wanted.name)),
-            Err(other) => return Err(other),
+            Err(reason) => reasons.push(reason),
         }
     }
     Ok((found, reasons))
+}
+
+/// MariaDB as the distribution has it, or why it can't be had.
+pub fn mariadb(cache: &Cache) -> Result<Result<Unpacked, String>, Error> {
+    of_release(cache, &MARIADB, debian::own_release().filter(|_| debian::available()))
+}
+
+fn newest_mysql(cache: &Cache) -> Result<Result<Unpacked, String>, Error> {
+    of_release(cache, &MYSQL, debian::has_unstable().then(|| debian::UNSTABLE.to_owned()))
+}
+
+fn of_release(cache: &Cache, wanted: &Wanted, release: Option<String>) -> Result<Result<Unpacked, String>, Error> {
+    let _lock = cache.lock("servers")?;
+    cache::make_folder(&cache.servers())?;
+    let Some(release) = release else {
+        return Ok(Err(format!("{}: its packages are not in this system's archive", wanted.name)));
+    };
+    match unpacked(cache, wanted, &release) {
+        Ok(server) => Ok(Ok(server)),
+        Err(Error::Failed(text)) => Ok(Err(format!("{}: {text}", wanted.name))),
+        Err(other) => Err(other),
+    }
 }
 
 fn unpacked(cache: &Cache, wanted: &Wanted, release: &str) -> Result<Unpacked, Error> {

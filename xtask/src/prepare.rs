@@ -41,8 +41,17 @@ pub fn for_build() -> Result<Prepared, Error> {
     Ok(Prepared { cache, environment })
 }
 
-/// What it takes to build, and to show the gateway in front of a real server.
+/// What it takes to build, and to show the gateway in front of real servers.
 pub fn for_demo() -> Result<Prepared, Error> {
+    let mut prepared = with_postgres()?;
+    match mysql::mariadb(&prepared.cache)? {
+        Ok(server) => prepared.environment.extend(environment::of_mysql(&[server])),
+        Err(reason) => eprintln!("going on without a MariaDB ({reason})"),
+    }
+    Ok(prepared)
+}
+
+fn with_postgres() -> Result<Prepared, Error> {
     let cache = Cache::open()?;
     machine::supply(&cache, &[Need::Build, Need::Servers])?;
     let mut prepared = for_build()?;
@@ -54,9 +63,9 @@ pub fn for_demo() -> Result<Prepared, Error> {
     Ok(prepared)
 }
 
-/// What it takes to measure: the demo's needs and the pooler to compare with.
+/// What it takes to measure: a server, and the pooler to compare with.
 pub fn for_bench() -> Result<Prepared, Error> {
-    let mut prepared = for_demo()?;
+    let mut prepared = with_postgres()?;
     if let Some(pooler) = servers::pgbouncer(&prepared.cache)? {
         prepared.environment.push(environment::pair("QUERYGATE_PGBOUNCER", pooler));
     }

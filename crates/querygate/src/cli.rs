@@ -66,7 +66,7 @@ enum Command {
     Account(AccountCommand),
     /// Say which columns seem to hold personal data, and propose a policy that masks them.
     Suggest(SuggestArguments),
-    /// Walk through the main job on a throw-away Postgres; `cargo xtask demo` prepares what it needs.
+    /// Walk through the main job on a throw-away Postgres and MariaDB; `cargo xtask demo` prepares what it needs.
     Demo {
         /// Leave it running afterwards, until Ctrl-C.
         #[arg(long)]

@@ -42,8 +42,20 @@ fn every_step_comes_out_as_it_should_and_nothing_is_left() -> Result<(), Error> 
     let ran = demo(temporary.path())?.output().unwrap();
     let said = String::from_utf8_lossy(&ran.stdout);
     assert!(ran.status.success(), "{said}\n{}", String::from_utf8_lossy(&ran.stderr));
-    assert!(said.contains("All 14 steps came out as they should"), "{said}");
+    assert!(said.contains("All 16 steps came out as they should"), "{said}");
+    assert!(said.contains("agent@support"), "{said}");
     assert!(!said.contains('\u{1b}'), "it is coloured although nobody looks");
+    assert_nothing_is_left(temporary.path());
+    Ok(())
+}
+
+#[test]
+fn without_a_mariadb_it_says_so_and_shows_the_rest() -> Result<(), Error> {
+    let temporary = folder();
+    let ran = demo(temporary.path())?.env_remove("QUERYGATE_MARIADB").output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success(), "{said}\n{}", String::from_utf8_lossy(&ran.stderr));
+    assert!(said.contains("no MariaDB is here") && said.contains("All 14 steps came out as they should"), "{said}");
     assert_nothing_is_left(temporary.path());
     Ok(())
 }
@@ -57,17 +69,22 @@ fn it_stays_with_keep_until_it_is_interrupted_and_then_nothing_is_left() -> Resu
         .map_while(Result::ok)
         .take_while(|line| !line.starts_with("Ctrl-C ends everything"))
         .collect();
-    let shown = lines.join("\n");
-    assert!(is_running(temporary.path()), "{shown}");
-    assert!(shown.contains("PGPASSWORD=") && shown.contains("jdbc:postgresql://127.0.0.1:"), "{shown}");
-    let line = lines.iter().find(|line| line.contains("PGPASSWORD=") && line.contains("-U agent")).unwrap();
-    let pasted = Command::new("sh")
-        .args(["-c", &format!("{line} -At -c 'SELECT ssn FROM customers WHERE id = 1'")])
-        .output()
-        .unwrap();
-    assert!(String::from_utf8_lossy(&pasted.stdout).starts_with("*******"), "{line}: {pasted:?}");
+    let pasted = |marks: [&str; 2], statement: &str| {
+        let line =
+            lines.iter().find(|line| marks.iter().all(|mark| line.contains(mark))).map_or("false", String::as_str);
+        let output = Command::new("sh").args(["-c", &format!("{line} {statement}")]).output().unwrap();
+        (String::from_utf8_lossy(&output.stdout).into_owned(), format!("{line}: {output:?}"))
+    };
+    let psql = pasted(["PGPASSWORD=", "-U agent"], "-At -c 'SELECT ssn FROM customers WHERE id = 1'");
+    let mariadb = pasted(["MYSQL_PWD=", "--user=agent"], "-N -e 'SELECT phone FROM contacts WHERE id = 1'");
+    let runs = is_running(temporary.path());
+    // Before anything is asserted, so that nothing stays when something fails.
     Command::new("sh").args(["-c", &format!("kill -s INT {}", running.id())]).status().unwrap();
     assert!(running.wait().unwrap().success());
+    let shown = lines.join("\n");
+    assert!(runs && shown.contains("jdbc:postgresql://127.0.0.1:"), "{shown}");
+    assert!(psql.0.starts_with("*******"), "{}", psql.1);
+    assert!(mariadb.0.starts_with("***"), "{}", mariadb.1);
     assert_nothing_is_left(temporary.path());
     Ok(())
 }

@@ -1,7 +1,8 @@
-//! `querygate demo`: the main job, walked through on a real Postgres with a real psql, each step checked.
+//! `querygate demo`: the main job, walked through on a real Postgres with a real psql, and on a real MariaDB where there is one, each step checked.
 //!
 //! Everything lives in temporary folders and on free ports of the loopback interface, and ends with the demo.
 
+mod mariadb;
 mod narrator;
 mod policies;
 mod process;
@@ -49,6 +50,7 @@ struct Programs {
     postgres: PathBuf,
     psql: PathBuf,
     querygate: PathBuf,
+    mariadb: Option<mariadb::Programs>,
 }
 
 impl Programs {
@@ -62,7 +64,13 @@ impl Programs {
         let folder = named(POSTGRES)?;
         let querygate =
             env::current_exe().map_err(|e| Failure::wrong(format!("this program can't find itself: {e}")))?;
-        Ok(Programs { initdb: folder.join("initdb"), postgres: folder.join("postgres"), psql: named(PSQL)?, querygate })
+        Ok(Programs {
+            initdb: folder.join("initdb"),
+            postgres: folder.join("postgres"),
+            psql: named(PSQL)?,
+            querygate,
+            mariadb: mariadb::Programs::find(),
+        })
     }
 }
 

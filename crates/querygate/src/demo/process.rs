@@ -101,10 +101,14 @@ pub struct Ran {
     pub stderr: String,
 }
 
-/// Runs a command to its end. It ends with the demo.
+/// Runs a command to its end, without anything to read. It ends with the demo.
 pub async fn run(command: &mut Command) -> Result<Ran, Failure> {
+    run_with(command, Stdio::null()).await
+}
+
+async fn run_with(command: &mut Command, input: Stdio) -> Result<Ran, Failure> {
     let name = command.as_std().get_program().display().to_string();
-    let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
+    let output = command.stdin(input).kill_on_drop(true).output();
     let output = tokio::time::timeout(COMMAND_WAIT_MAX, output).await;
     let output = output.map_err(|_| Failure::wrong(format!("{name} did not end in time")))?;
     let output = output.map_err(|e| failed(&name, &e))?;
@@ -112,10 +116,10 @@ pub async fn run(command: &mut Command) -> Result<Ran, Failure> {
     Ok(Ran { ok: output.status.success(), stdout: text(output.stdout), stderr: text(output.stderr) })
 }
 
-/// The same for a command of the set-up, which must say yes.
-pub async fn must(command: &mut Command) -> Result<Ran, Failure> {
+/// The same for a command of the set-up, which reads `input` and must say yes.
+pub async fn must(command: &mut Command, input: impl Into<Stdio>) -> Result<Ran, Failure> {
     let name = command.as_std().get_program().display().to_string();
-    let ran = run(command).await?;
+    let ran = run_with(command, input.into()).await?;
     if ran.ok { Ok(ran) } else { Err(Failure::wrong(format!("{name} failed:\n{}{}", ran.stdout, ran.stderr))) }
 }
 

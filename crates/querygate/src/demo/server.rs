@@ -4,6 +4,7 @@ use std::{
     fs,
     os::unix::fs::{MetadataExt, chown},
     path::{Path, PathBuf},
+    process::Stdio,
 };
 
 use rustix::process::Signal;
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::commands::Failure;
 
-/// Whom the server runs as where the demo runs as root, which Postgres refuses: `nobody`.
+/// Whom a server runs as where the demo runs as root, which servers refuse: `nobody`.
 const UNPRIVILEGED: u32 = 65_534;
 /// The server's superuser, which the gateway never uses.
 const SUPERUSER: &str = "postgres";
@@ -69,9 +70,9 @@ impl Server {
             command.args(["--username", SUPERUSER, "--dbname", database]).env("PGPASSWORD", superuser_password);
             command
         };
-        must(psql("postgres").args(["--command", "CREATE DATABASE shop"])).await?;
-        must(psql("shop").arg("--file").arg(&shop)).await?;
-        must(psql("shop").arg("--file").arg(&login)).await?;
+        must(psql("postgres").args(["--command", "CREATE DATABASE shop"]), Stdio::null()).await?;
+        must(psql("shop").arg("--file").arg(&shop), Stdio::null()).await?;
+        must(psql("shop").arg("--file").arg(&login), Stdio::null()).await?;
         Ok(())
     }
 }
@@ -89,7 +90,7 @@ async fn initialise(programs: &Programs, folder: &Path, owner: Owner, password: 
     let mut command = owner.command(&programs.initdb);
     command.current_dir(folder).arg("--pgdata").arg(folder.join("data")).arg("--pwfile").arg(&file);
     command.args(["--username", SUPERUSER, "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"]);
-    must(&mut command).await.map(drop)
+    must(&mut command, Stdio::null()).await.map(drop)
 }
 
 fn serve(programs: &Programs, folder: &Path, owner: Owner) -> Result<(Running, u16), Failure> {
@@ -110,18 +111,21 @@ pub fn free_port() -> Result<u16, Failure> {
     port.map(|address| address.port()).map_err(|e| Failure::wrong(format!("no free port can be found: {e}")))
 }
 
+/// Whom a server runs as: this user, or nobody where that is root.
 #[derive(Clone, Copy, Debug)]
-struct Owner {
+pub struct Owner {
     root: bool,
 }
 
 impl Owner {
-    fn of(own: &Path) -> Result<Owner, Failure> {
+    /// By whom this folder, which was just made, belongs to.
+    pub fn of(own: &Path) -> Result<Owner, Failure> {
         let found = fs::metadata(own).map_err(|e| Failure::wrong(format!("{} can't be read: {e}", own.display())))?;
         Ok(Owner { root: found.uid() == 0 })
     }
 
-    fn give(self, path: &Path) -> Result<(), Failure> {
+    /// Gives them a file or folder.
+    pub fn give(self, path: &Path) -> Result<(), Failure> {
         if !self.root {
             return Ok(());
         }
@@ -129,7 +133,8 @@ impl Owner {
         given.map_err(|e| Failure::wrong(format!("{} can't be given away: {e}", path.display())))
     }
 
-    fn command(self, program: &Path) -> Command {
+    /// A program that runs as them.
+    pub fn command(self, program: &Path) -> Command {
         if !self.root {
             return Command::new(program);
         }

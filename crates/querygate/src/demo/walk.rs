@@ -10,6 +10,7 @@ use tokio::{
 };
 
 use super::{
+    mariadb,
     narrator::Narrator,
     stage::{Stage, psql_line},
 };
@@ -32,6 +33,9 @@ pub async fn walk(stage: &Stage, n: &Narrator) -> Result<(), Failure> {
     blocks(stage, n).await?;
     approval(stage, n).await?;
     denial(stage, n).await?;
+    if stage.has_mariadb() {
+        mariadb::walk(stage, n).await?;
+    }
     review(stage, n).await?;
     export(stage, n).await
 }
@@ -122,7 +126,7 @@ async fn review(stage: &Stage, n: &Narrator) -> Result<(), Failure> {
     n.check(seen.ok && seen.stdout.contains("approved by reviewer"), "what was dropped had a reviewer")?;
     n.heading("The newest entries; -f would go on");
     let tail = stage.show(n, &["log", "tail", "-n", "3"]).await?;
-    n.check(tail.ok && tail.stdout.contains("agent@shop"), "the log is written as things happen")
+    n.check(tail.ok && tail.stdout.contains("agent@"), "the log is written as things happen")
 }
 
 async fn export(stage: &Stage, n: &Narrator) -> Result<(), Failure> {
