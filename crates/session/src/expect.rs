@@ -163,6 +163,21 @@ impl Expect {
             _ => false,
         }
     }
+
+    /// Whether SQL of it takes a name away, which is known once that has run.
+    pub(crate) fn takes_away(&self, target: Target, name: &str) -> bool {
+        let judgement = match self {
+            Expect::Execute(execution) => &execution.judgement,
+            Expect::Query(query) => &query.judgement,
+            _ => return false,
+        };
+        judgement.parts.iter().any(|part| match (&part.named, target) {
+            (Some(Named::Deallocate(gone)), Target::Statement) | (Some(Named::Close(gone)), Target::Portal) => {
+                gone.as_ref().is_none_or(|gone| gone == name)
+            }
+            _ => false,
+        })
+    }
 }
 
 fn text_changes(judgement: &Judgement, target: Target, name: &str) -> bool {

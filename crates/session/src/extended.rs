@@ -98,7 +98,8 @@ impl Session {
         if approved.is_none() && !self.settings_known(now_ns, out) {
             return Step::Later;
         }
-        if !self.is_certain(Target::Statement, statement) {
+        let free = portal.is_empty() || self.is_certain(Target::Portal, portal);
+        if !free || !self.is_certain(Target::Statement, statement) {
             self.drained(out);
             return Step::Later;
         }

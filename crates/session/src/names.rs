@@ -86,11 +86,11 @@ pub(crate) fn put_back<'q, T: 'q>(
 impl Session {
     /// Whether a name stands for what it is taken for. Within a batch it does, or the server skips its use too. What an earlier batch
     /// makes of it is only known once that batch is answered: should it fail, the server would run what the name stood for before.
-    /// A transaction's end takes the portals with it.
+    /// A transaction's end takes the portals with it. A name that SQL takes away stands for what it did until that has run.
     pub(crate) fn is_certain(&self, target: Target, name: &str) -> bool {
         let mut earlier_batch = false;
         for owed in self.queue.iter().rev() {
-            if target == Target::Portal && owed.ends_portals() {
+            if (target == Target::Portal && owed.ends_portals()) || owed.takes_away(target, name) {
                 return false;
             }
             earlier_batch |= owed.ends_batch();

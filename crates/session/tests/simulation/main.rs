@@ -126,6 +126,26 @@ fn a_name_that_an_earlier_batch_failed_to_take_never_runs_under_the_new_plan() {
 }
 
 #[test]
+fn a_name_that_a_pipeline_takes_away_is_gone_for_what_follows_whoever_is_quicker() {
+    let parse = |name: &str, text: &str| Message::Parse { name: name.to_owned(), text: text.to_owned() };
+    let mut script = vec![query("1 prepare q1 read 3"), parse("s", "2 deallocate q1")];
+    script.push(Message::Bind { portal: String::new(), statement: "s".to_owned() });
+    script.extend([execute(), parse("", "3 execute q1"), Message::Sync]);
+    holds(&script);
+}
+
+#[test]
+fn a_portal_whose_close_an_error_skipped_is_still_there_for_the_next_batch() {
+    let bind = |statement: &str| Message::Bind { portal: "c".to_owned(), statement: statement.to_owned() };
+    let mut script = vec![query("1 begin")];
+    script.extend(bound("2 read 2"));
+    script.extend([Message::Parse { name: "s".to_owned(), text: "3 fail".to_owned() }, bind("s")]);
+    script.extend([Message::Execute { portal: "c".to_owned(), max: 1 }]);
+    script.extend([Message::Close { portal: true, name: "c".to_owned() }, Message::Sync, bind(""), Message::Sync]);
+    holds(&script);
+}
+
+#[test]
 fn a_refusal_in_a_pipeline_keeps_nothing_of_it() {
     let mut script = bound("1 write 1").to_vec();
     script.push(execute());
