@@ -20,10 +20,11 @@ fn refused(files: &[(&str, &str)]) -> String {
 
 #[test]
 fn the_project_s_own_policies_load() {
-    let databases = [DatabaseName { name: "shop".to_owned(), engine: Engine::Postgres }];
+    let databases = [("shop", Engine::Postgres), ("support", Engine::Mariadb)];
+    let databases = databases.map(|(name, engine)| DatabaseName { name: name.to_owned(), engine });
     let set = PolicySet::load(Path::new("../../policies"), &databases, &Arc::default()).unwrap();
     assert!(set.warnings().is_empty(), "{}", set.warnings());
-    assert!(set.cases("shop").count() > 10);
+    assert!(set.cases("shop").count() > 10 && set.cases("support").count() > 4);
 }
 
 #[test]
