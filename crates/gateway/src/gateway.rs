@@ -29,11 +29,12 @@ use crate::{
     catalog,
     config::{ClientTls, Config, Database},
     door::Door,
-    judge::{self, HashKey},
+    judge::HashKey,
     log::{LAZY_FLUSH, LoopLog, now_ns},
     metrics::Metrics,
     mysql,
     postgres::{self, upstream::Upstream},
+    remembered,
     shared::{LoopParts, Shared},
     tls::{Acceptor, Connector, TlsError},
     world::DatabaseState,
@@ -344,7 +345,7 @@ fn event_loop(shared: Arc<Shared>, number: usize, listeners: Listeners, stopped:
         Ok(log) => log,
         Err(error) => return tracing::error!(%error, "an event loop can't open its chain of the log"),
     };
-    let parts = LoopParts { shared, log, cache: judge::cache() };
+    let parts = LoopParts { shared, log, cache: remembered::cache() };
     // Tasks among the others: what is blocked on is polled at every turn of the loop.
     let working = async {
         for (speaks, listener) in listeners {

@@ -1,39 +1,26 @@
 //! Judges one session's texts: analysis and policy under the session's present settings, remembered by exact text.
 
 use std::{
-    cell::RefCell,
-    rc::Rc,
     sync::{Arc, OnceLock},
     time::Instant,
 };
 
 use querygate_mask::Rendering;
-use querygate_policy::{Bound, Decision, LiteralKey, Refusal, RefusalKind, RoleView, Together};
-use querygate_record::{Barrier, Effect, Engine, Named, Principal, TransactionChange, Value, Verdict};
-use querygate_session::{Judge, Judgement, Part, Question};
-use querygate_sql::{self as analysis, session::Settings, statement::Statement};
+use querygate_policy::{Bound, Decision, LiteralKey, Pattern, Refusal, RefusalKind, RoleView, Together};
+use querygate_record::{Barrier, Engine, Named, Principal, TransactionChange, Value, Verdict};
+use querygate_session::{Judge, Judgement, Question};
+use querygate_sql::{self as analysis, Shape, session::Settings, statement::Statement};
 
 use crate::{
     inside::{Holds, Inside, Job, is_control},
     metrics::Metrics,
     mysql,
+    parts::{either, part},
     refusals::{Unread, apart, pieces, pinned_setting, unmaskable_copy, unreadable},
+    remembered::{Cache, Known, REMEMBERED_TEXT_MAX},
     settings::Tracked,
     world::{DatabaseState, World, view_key},
 };
-
-/// Judgements that one event loop remembers.
-const REMEMBERED_MAX: usize = 4096;
-/// Longer texts are judged each time.
-const REMEMBERED_TEXT_MAX: usize = 16 * 1024;
-
-/// Judgements by exact text, shared by the sessions of one event loop.
-pub type Cache = Rc<RefCell<quick_cache::unsync::Cache<[u8; 32], Arc<Judgement>>>>;
-
-/// An empty cache.
-pub fn cache() -> Cache {
-    Rc::new(RefCell::new(quick_cache::unsync::Cache::new(REMEMBERED_MAX)))
-}
 
 /// The key of the log's hashes.
 #[derive(Clone)]
@@ -199,22 +186,53 @@ impl SessionJudge {
         Some(Ok(()))
     }
 
-    fn key(&self, text: &str) -> [u8; 32] {
+    fn key(&self, text: &[u8]) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&self.stamp.to_le_bytes());
-        hasher.update(text.as_bytes());
+        hasher.update(text);
         *hasher.finalize().as_bytes()
     }
 
-    fn judge_anew(&self, text: &str) -> Judgement {
+    fn literal_key(&self) -> LiteralKey<'_> {
+        LiteralKey { bytes: &self.hash_key.key, name: &self.hash_key.name }
+    }
+
+    /// As another text of the same shape was judged, or anew.
+    fn judge_by_shape(&self, text: &str) -> Arc<Judgement> {
         let started = Instant::now();
+        let shape = Shape::of(text, self.world.bound.catalog(), &analysis::Limits::default());
+        let short = shape.as_ref().filter(|_| text.len() <= REMEMBERED_TEXT_MAX);
+        let key = short.and_then(|shape| shape.key).map(|key| self.key(&key));
+        let known = key.and_then(|key| self.cache.borrow().shapes.get(&key).cloned());
+        let known = known.zip(shape.as_ref()).and_then(|(k, shape)| k.judgement(text, shape, self.literal_key()));
+        let judgement = match known {
+            Some(judgement) => {
+                debug_assert!(judgement.is_as(&self.judge_anew(text, shape.as_ref()).0), "judged otherwise: {text}");
+                Arc::new(judgement)
+            }
+            None => {
+                let (judgement, pattern) = self.judge_anew(text, shape.as_ref());
+                let judgement = Arc::new(judgement);
+                if let (Some(key), Some(pattern)) = (key, pattern)
+                    && let Some(known) = Known::new(judgement.clone(), pattern)
+                {
+                    self.cache.borrow_mut().shapes.insert(key, Arc::new(known));
+                }
+                judgement
+            }
+        };
+        self.metrics.judged(started.elapsed());
+        judgement
+    }
+
+    fn judge_anew(&self, text: &str, shape: Option<&Shape>) -> (Judgement, Option<Pattern>) {
         let catalog = self.world.bound.catalog();
         let statements = self.world.bound.analyse(text, catalog, self.settings(), &self.limits);
         let decisions: Vec<Decision> =
             statements.iter().map(|s| self.world.bound.decide(s, &self.principal, &self.view)).collect();
         let together: Vec<(&Statement, &Decision)> = statements.iter().zip(&decisions).collect();
-        let key = LiteralKey { bytes: &self.hash_key.key, name: &self.hash_key.name };
-        let facts = self.world.bound.facts(text, &together, &self.view, key);
+        let facts = self.world.bound.facts(text, shape, &together, &self.view, self.literal_key());
+        let pattern = shape.and_then(|shape| self.world.bound.pattern(shape, &together, &self.view, &facts));
         let all = Together::of(&decisions);
         let hashed = statements.iter().map(|s| self.world.bound.hashed_parameters(s, &self.view));
         let mut judgement = Judgement {
@@ -246,8 +264,7 @@ impl SessionJudge {
             judgement.refusal = Some(refusal);
         }
         judgement.apart = pieces(&judgement, &statements).filter(|_| !self.is_mysql());
-        self.metrics.judged(started.elapsed());
-        judgement
+        (judgement, pattern)
     }
 
     /// What the server gets in place of a text of one statement.
@@ -327,13 +344,13 @@ impl Judge for SessionJudge {
         if let Err(why) = self.follow(control)? {
             return Some(unreadable(text, self.stamp, why));
         }
-        let key = self.key(text);
+        let key = self.key(text.as_bytes());
         if text.len() <= REMEMBERED_TEXT_MAX
-            && let Some(found) = self.cache.borrow().get(&key)
+            && let Some(found) = self.cache.borrow().texts.get(&key)
         {
             return Some(found.clone());
         }
-        let judgement = Arc::new(self.judge_anew(text));
+        let judgement = self.judge_by_shape(text);
         if self.is_mysql() && names_unknown(&judgement) && self.looked_for != Some(key) {
             // Somebody else may just have made it: one look before it is said not to exist.
             self.looked_for = Some(key);
@@ -341,7 +358,7 @@ impl Judge for SessionJudge {
             return None;
         }
         if text.len() <= REMEMBERED_TEXT_MAX {
-            self.cache.borrow_mut().insert(key, judgement.clone());
+            self.cache.borrow_mut().texts.insert(key, judgement.clone());
         }
         Some(judgement)
     }
@@ -372,7 +389,7 @@ impl Judge for SessionJudge {
         };
         // Where the text was not analysed, no parameter's column is known.
         let unknown = judgement.hashed_parameters.is_empty() && self.view.is_masked();
-        let key = LiteralKey { bytes: &self.hash_key.key, name: &self.hash_key.name };
+        let key = self.literal_key();
         let logged = |(index, value): (usize, &Option<&[u8]>)| {
             let hashed = judgement.hashed_parameters.get(index).copied().unwrap_or(unknown);
             Bound::value(*value, format(index), hashed, key)
@@ -442,52 +459,4 @@ impl Judge for SessionJudge {
 fn names_unknown(judgement: &Judgement) -> bool {
     let kind = judgement.refusal.as_ref().map(|refusal| refusal.kind);
     matches!(kind, Some(RefusalKind::UnknownTable | RefusalKind::UnknownColumn))
-}
-
-fn part(statement: &Statement, decision: &Decision) -> Part {
-    Part {
-        tag: statement.tag,
-        masks: Arc::new(decision.masks.clone()),
-        copy: statement.copy.clone(),
-        copy_probe: statement.copy_query.clone(),
-        transaction: statement.transaction,
-        barrier: barrier(statement),
-        named: statement.named.clone(),
-        defines: statement.effects.iter().any(|e| changes_catalog(e.effect)),
-        late: statement.by_body
-            || statement.copy.is_some()
-            || statement.effects.iter().any(|e| changes_catalog(e.effect)),
-        temporary: statement.temporary.clone(),
-    }
-}
-
-/// Code that was not analysed may change any setting.
-fn barrier(statement: &Statement) -> Barrier {
-    let unknown = statement.effects.iter().any(|e| matches!(e.effect, Effect::Call | Effect::Unanalysed));
-    if unknown && !statement.barrier.is_some() { Barrier::Unknown } else { statement.barrier.clone() }
-}
-
-fn changes_catalog(effect: Effect) -> bool {
-    matches!(
-        effect,
-        Effect::Alter
-            | Effect::Call
-            | Effect::Define
-            | Effect::DefineCode
-            | Effect::Drop
-            | Effect::Maintain
-            | Effect::Privilege
-            | Effect::Server
-            | Effect::Unanalysed
-    )
-}
-
-/// Parameters that any statement of the text wants hashed.
-fn either(each: impl Iterator<Item = Vec<bool>>) -> Arc<[bool]> {
-    let mut all: Vec<bool> = Vec::new();
-    for hashed in each {
-        all.resize(all.len().max(hashed.len()), false);
-        all.iter_mut().zip(hashed).for_each(|(all, hashed)| *all |= hashed);
-    }
-    all.into()
 }

@@ -15,15 +15,8 @@ use querygate_identity::Accounts;
 use querygate_journal::Journal;
 
 use crate::{
-    config::Config,
-    door::Door,
-    judge::{Cache, HashKey},
-    log::LoopLog,
-    metrics::Metrics,
-    mysql::Digests,
-    registry::Registry,
-    tls::Acceptor,
-    world::DatabaseState,
+    config::Config, door::Door, judge::HashKey, log::LoopLog, metrics::Metrics, mysql::Digests, registry::Registry,
+    remembered::Cache, tls::Acceptor, world::DatabaseState,
 };
 
 /// What a session needs of its event loop.

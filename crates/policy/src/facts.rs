@@ -3,7 +3,10 @@
 use std::{borrow::Cow, collections::BTreeMap, collections::BTreeSet, ops::Range};
 
 use querygate_record::{Effect, Facts, Named, Position, Value, Verdict};
-use querygate_sql::statement::{ColumnId, Literal, Statement};
+use querygate_sql::{
+    Shape,
+    statement::{ColumnId, Literal, Statement},
+};
 
 use crate::{Bound, Decision, RoleView};
 
@@ -30,7 +33,7 @@ impl LiteralKey<'_> {
 }
 
 /// What is left out of a text.
-enum Cut {
+pub(crate) enum Cut {
     Hash(Range<usize>),
     Secret(Range<usize>),
 }
@@ -44,10 +47,16 @@ impl Cut {
 }
 
 impl Bound {
-    /// The facts of a text whose statements were judged, for a principal with this view.
-    pub fn facts(&self, text: &str, parts: &[(&Statement, &Decision)], view: &RoleView, key: LiteralKey<'_>) -> Facts {
-        let fingerprint = querygate_sql::fingerprint_of(text, &self.catalog);
-        let logged = match fingerprint {
+    /// The facts of a text whose statements were judged, for a principal with this view. `shape` is the text's, where it can be cut into tokens.
+    pub fn facts(
+        &self,
+        text: &str,
+        shape: Option<&Shape>,
+        parts: &[(&Statement, &Decision)],
+        view: &RoleView,
+        key: LiteralKey<'_>,
+    ) -> Facts {
+        let logged = match shape {
             Some(_) => write(text, &self.cuts(parts, view), key),
             None => untokenised(text, parts, key),
         };
@@ -72,7 +81,7 @@ impl Bound {
         let masks: BTreeSet<String> = masks.map(|f| format!("{}={}", f.name, f.mask.masker())).collect();
         Facts {
             text: logged,
-            fingerprint: fingerprint.unwrap_or_default(),
+            fingerprint: shape.map(|shape| shape.fingerprint.clone()).unwrap_or_default(),
             effects: effects.into_iter().map(|(effect, objects)| (effect, objects.into_iter().collect())).collect(),
             reads: reads.into_iter().collect(),
             writes: writes.into_iter().collect(),
@@ -108,7 +117,7 @@ impl Bound {
         }
     }
 
-    fn cuts(&self, parts: &[(&Statement, &Decision)], view: &RoleView) -> Vec<Cut> {
+    pub(crate) fn cuts(&self, parts: &[(&Statement, &Decision)], view: &RoleView) -> Vec<Cut> {
         let mut cuts = Vec::new();
         for (statement, _) in parts {
             let unknown = self.hides_unknown(statement, view);
@@ -149,7 +158,7 @@ fn untokenised(text: &str, parts: &[(&Statement, &Decision)], key: LiteralKey<'_
 }
 
 /// The text with what is cut replaced.
-fn write(text: &str, cuts: &[Cut], key: LiteralKey<'_>) -> String {
+pub(crate) fn write(text: &str, cuts: &[Cut], key: LiteralKey<'_>) -> String {
     let mut cuts: Vec<&Cut> = cuts.iter().collect();
     cuts.sort_by_key(|cut| cut.range().start);
     let (mut out, mut at) = (String::with_capacity(text.len()), 0);

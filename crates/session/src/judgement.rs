@@ -94,7 +94,7 @@ impl Judgement {
     }
 
     /// Whether another judgement of the same text lets the same happen: for a portal that was bound under the other.
-    pub(crate) fn is_as(&self, other: &Judgement) -> bool {
+    pub fn is_as(&self, other: &Judgement) -> bool {
         self.verdict <= other.verdict
             && self.rewritten == other.rewritten
             && self.facts == other.facts

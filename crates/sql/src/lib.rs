@@ -27,6 +27,7 @@ mod query;
 mod resolve;
 pub mod session;
 pub mod settings;
+mod shape;
 pub mod statement;
 mod system_catalog;
 #[cfg(test)]
@@ -35,4 +36,4 @@ mod view;
 mod write;
 
 pub use analyse::{Limits, analyse};
-pub use literals::{fingerprint, fingerprint_of};
+pub use shape::{Shape, fingerprint, fingerprint_of};

@@ -1,4 +1,4 @@
-use querygate_sql::{Limits, analyse, session::Settings};
+use querygate_sql::{Limits, Shape, analyse, session::Settings};
 
 use super::*;
 use crate::testing::*;
@@ -12,7 +12,8 @@ fn facts(text: &str, roles: &[&str]) -> Facts {
     let settings = Settings { search_path: vec!["public".to_owned()], user: "svc".to_owned(), temporary: Vec::new() };
     let statements = analyse(text, &catalog(), &settings, &Limits::default());
     let decisions: Vec<Decision> = statements.iter().map(|s| bound.decide(s, &principal, &view)).collect();
-    bound.facts(text, &statements.iter().zip(&decisions).collect::<Vec<_>>(), &view, KEY)
+    let shape = Shape::of(text, &catalog(), &Limits::default());
+    bound.facts(text, shape.as_ref(), &statements.iter().zip(&decisions).collect::<Vec<_>>(), &view, KEY)
 }
 
 fn hashed(value: &str) -> String {

@@ -378,7 +378,8 @@ fn is_bare(ty: Ty, data_type: &DataType) -> bool {
 }
 
 /// The type of a number as the server reads it.
-fn number_type(digits: &str) -> u32 {
+/// The type that the server gives a number (`make_const`).
+pub(crate) fn number_type(digits: &str) -> u32 {
     if digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_') {
         match digits.replace('_', "").parse::<i128>() {
             Ok(value) if value <= i128::from(i32::MAX) => oid::INT4,

@@ -24,6 +24,7 @@ use sqlparser::{
     tokenizer::Span,
 };
 
+pub(crate) use expression::number_type;
 pub(crate) use setting::NamedSetting;
 
 use crate::{
