@@ -6,7 +6,7 @@ use crate::{environment, error::Error, prepare, run};
 
 /// Runs the measurements with the given arguments.
 pub fn run(arguments: &[String]) -> Result<(), Error> {
-    let mut prepared = prepare::for_bench()?;
+    let mut prepared = prepare::for_bench(arguments.first().is_some_and(|what| what == "mysql"))?;
     let gateway = prepared.cache.target().join("release/querygate");
     prepared.environment.push(environment::pair("QUERYGATE_BIN", gateway));
     let build = ["build", "--locked", "--release", "--package", "querygate", "--package", "querygate-benches"];

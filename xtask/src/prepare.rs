@@ -63,8 +63,21 @@ fn with_postgres() -> Result<Prepared, Error> {
     Ok(prepared)
 }
 
-/// What it takes to measure: a server, and the pooler to compare with.
-pub fn for_bench() -> Result<Prepared, Error> {
+/// What it takes to measure: a server, and what to compare with.
+pub fn for_bench(of_mysql: bool) -> Result<Prepared, Error> {
+    let mut prepared = with_pooler()?;
+    let cache = &prepared.cache;
+    let mut programs = vec![("QUERYGATE_HAPROXY", servers::haproxy(cache)?)];
+    if of_mysql {
+        programs.push(("QUERYGATE_SYSBENCH", servers::sysbench(cache)?));
+        prepared.environment.extend(environment::of_mysql(&mysql::servers(cache)?.0));
+    }
+    let found = programs.into_iter().filter_map(|(name, path)| Some(environment::pair(name, path?)));
+    prepared.environment.extend(found);
+    Ok(prepared)
+}
+
+fn with_pooler() -> Result<Prepared, Error> {
     let mut prepared = with_postgres()?;
     if let Some(pooler) = servers::pgbouncer(&prepared.cache)? {
         prepared.environment.push(environment::pair("QUERYGATE_PGBOUNCER", pooler));
@@ -76,7 +89,7 @@ pub fn for_bench() -> Result<Prepared, Error> {
 pub fn for_tests() -> Result<Prepared, Error> {
     let cache = Cache::open()?;
     machine::supply(&cache, &[Need::Build, Need::Servers, Need::Drivers])?;
-    let mut prepared = for_bench()?;
+    let mut prepared = with_pooler()?;
     let newest = format!("QUERYGATE_POSTGRES_BIN_{}", servers::NEWEST);
     if prepared.environment.iter().all(|(name, _)| *name != newest) {
         let text =

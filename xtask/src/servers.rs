@@ -165,14 +165,30 @@ fn from_debian(cache: &Cache, version: u32, release: &str, packages: &[&str]) ->
 
 /// The pooler that benchmarks compare with; none where packages can't be had and none is installed.
 pub fn pgbouncer(cache: &Cache) -> Result<Option<PathBuf>, Error> {
+    tool(cache, "pgbouncer", "usr/sbin", &["pgbouncer"])
+}
+
+/// The proxy that benchmarks compare with.
+pub fn haproxy(cache: &Cache) -> Result<Option<PathBuf>, Error> {
+    tool(cache, "haproxy", "usr/sbin", &["haproxy"])
+}
+
+/// What puts load on MySQL and MariaDB.
+pub fn sysbench(cache: &Cache) -> Result<Option<PathBuf>, Error> {
+    tool(cache, "sysbench", "usr/bin", &["sysbench"])
+}
+
+/// A program of the distribution.
+fn tool(cache: &Cache, name: &str, folder: &str, packages: &[&str]) -> Result<Option<PathBuf>, Error> {
     let _lock = cache.lock("servers")?;
+    cache::make_folder(&cache.servers())?;
     let Some(release) = debian::own_release().filter(|_| debian::available()) else {
-        let installed = PathBuf::from("/usr/sbin/pgbouncer");
+        let installed = Path::new("/").join(folder).join(name);
         return Ok(Some(installed).filter(|path| starts(path)));
     };
-    let folder = cache.servers().join("pgbouncer");
-    let program = folder.join("usr/sbin/pgbouncer");
-    unpacked(cache, &release, &["pgbouncer"], &folder, "usr/sbin", &program)?;
+    let root = cache.servers().join(name);
+    let program = root.join(folder).join(name);
+    unpacked(cache, &release, packages, &root, folder, &program)?;
     Ok(Some(program))
 }
 
@@ -202,7 +218,9 @@ fn unpacked(
 }
 
 fn starts(program: &Path) -> bool {
-    program.exists() && run::output(Command::new(program).arg("--version")).is_some()
+    // haproxy has a short option for it alone.
+    program.exists()
+        && ["--version", "-v"].iter().any(|option| run::output(Command::new(program).arg(option)).is_some())
 }
 
 /// What failed, and its program's own last word of it, which names the cause.

@@ -63,19 +63,34 @@ impl Setup {
         self.mysql_database_as(name, server, database, ADMIN, ADMIN_PASSWORD)
     }
 
+    /// The same without TLS between the gateway and the server.
+    pub fn mysql_database_in_clear(self, name: &str, server: &mysql::Server, database: &str) -> Self {
+        self.mysql_login_at(name, server, database, [ADMIN, ADMIN_PASSWORD, "off"])
+    }
+
     /// The same, logged in to as `user`.
     pub fn mysql_database_as(
-        mut self,
+        self,
         name: &str,
         server: &mysql::Server,
         database: &str,
         user: &str,
         password: &str,
     ) -> Self {
+        self.mysql_login_at(name, server, database, [user, password, "require"])
+    }
+
+    fn mysql_login_at(
+        mut self,
+        name: &str,
+        server: &mysql::Server,
+        database: &str,
+        [user, password, tls]: [&str; 3],
+    ) -> Self {
         let variable = format!("TEST_PASSWORD_{}", self.environment.len());
         self.tables.push_str(&format!(
             "\n[[database]]\nname = \"{name}\"\nengine = \"{}\"\naddress = \"127.0.0.1:{}\"\ndatabase = \"{database}\"\n\
-             user = \"{user}\"\npassword = {{ env = \"{variable}\" }}\ntls = \"require\"\n",
+             user = \"{user}\"\npassword = {{ env = \"{variable}\" }}\ntls = \"{tls}\"\n",
             server.flavor().name(),
             server.port(),
         ));

@@ -26,6 +26,14 @@ const START_TRIES: u32 = 5;
 
 static DATABASES: AtomicU32 = AtomicU32::new(1);
 
+/// Where MariaDB's client library has its ways to log in, in an unpacked tree.
+const MARIADB_PLUGINS: &str = "usr/lib/x86_64-linux-gnu/libmariadb3/plugin";
+
+/// The folder of the ways to log in of MariaDB's client library, for programs that use it.
+pub fn mariadb_plugins() -> Result<PathBuf, Error> {
+    Ok(Flavor::Mariadb.root()?.join(MARIADB_PLUGINS))
+}
+
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flavor {
@@ -68,13 +76,11 @@ impl Flavor {
         let root = self.root()?;
         let mut command = Command::new(root.join("usr/bin").join(name));
         command.arg("--no-defaults");
-        match self {
-            Self::Mysql => command.arg(format!("--plugin-dir={}", root.join("usr/lib/mysql/plugin").display())),
-            Self::Mariadb => {
-                let plugins = root.join("usr/lib/x86_64-linux-gnu/libmariadb3/plugin");
-                command.arg(format!("--plugin-dir={}", plugins.display()))
-            }
+        let plugins = match self {
+            Self::Mysql => root.join("usr/lib/mysql/plugin"),
+            Self::Mariadb => root.join(MARIADB_PLUGINS),
         };
+        command.arg(format!("--plugin-dir={}", plugins.display()));
         Ok(command)
     }
 }
@@ -181,6 +187,31 @@ impl Server {
     /// Its folder, where it may write files (`secure_file_priv`).
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Its certificate.
+    pub fn certificate(&self) -> PathBuf {
+        self.of_flavor("data/server-cert.pem", "server.crt")
+    }
+
+    /// That certificate's key.
+    pub fn key(&self) -> PathBuf {
+        self.of_flavor("data/server-key.pem", "server.key")
+    }
+
+    /// The certificate by which its own can be checked.
+    pub fn authority(&self) -> PathBuf {
+        self.of_flavor("data/ca.pem", "server.crt")
+    }
+
+    /// A certificate that it takes of a client, and its key. MariaDB asks for none, so there they are the server's own.
+    pub fn client(&self) -> (PathBuf, PathBuf) {
+        let of = |mysql, mariadb| self.of_flavor(mysql, mariadb);
+        (of("data/client-cert.pem", "server.crt"), of("data/client-key.pem", "server.key"))
+    }
+
+    fn of_flavor(&self, mysql: &str, mariadb: &str) -> PathBuf {
+        self.folder.path().join(if self.flavor == Flavor::Mysql { mysql } else { mariadb })
     }
 
     /// The administrator's way to a database.

@@ -29,3 +29,9 @@ pub fn facts() -> Facts {
         load_before: read("/proc/loadavg").split(' ').next().unwrap_or_default().to_owned(),
     }
 }
+
+impl Facts {
+    pub fn print(&self) {
+        println!("{} x {}, {} GiB, Linux {}", self.cores, self.processor, self.memory_gib, self.kernel);
+    }
+}

@@ -1,17 +1,17 @@
 //! Measures the gateway against what it can't be faster than: rounds of the same load over the same real server, directly, through a bare
-//! relay, through pgbouncer, and through the gateway in its forms, one after the other, so that whatever else the machine does hits all alike.
+//! relay, through other proxies, and through the gateway in its forms, one after the other, so that whatever else the machine does hits all alike.
 
+mod between;
 mod cpu;
 mod error;
-mod load;
 mod machine;
+mod mysql;
 mod options;
+mod place;
+mod postgres;
 mod process;
 mod report;
 mod result;
-mod rows;
-mod server;
-mod stand;
 
 use std::process::ExitCode;
 
@@ -19,13 +19,17 @@ use clap::Parser;
 
 use crate::{
     error::Error,
-    options::Options,
-    result::{Cell, Results, Work},
-    stand::{Place, Stand},
+    options::{Engine, Options, Rounds},
+    result::{Cell, Results, Sample, Work},
 };
 
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
+    let Options { engine, postgres } = Options::parse();
+    let measured = match engine {
+        None => postgres::run(&postgres),
+        Some(Engine::Mysql(options)) => mysql::run(&options),
+    };
+    match measured {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench: {error}");
@@ -34,31 +38,30 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(options: &Options) -> Result<(), Error> {
-    let facts = machine::facts();
-    println!("{} x {}, {} GiB, Linux {}", facts.cores, facts.processor, facts.memory_gib, facts.kernel);
-    println!("starting a server and everything in front of it; loading {} rows", server::ROWS);
-    let stand = Stand::start()?;
-    let mut results = Results::new(facts, stand.server_version()?, options);
-    let (loads, sizes) = (options.loads(), options.masked_columns());
-    for round in 0..options.rounds() {
-        println!("round {} of {}", round + 1, options.rounds());
-        for load in &loads {
-            for place in options.rotated(Place::OF_LOADS, round) {
-                let sample = load::measure(&stand, place, *load, options.seconds())?;
-                results.add(Cell { work: Work::Load(*load), place }, sample);
+/// What was measured of a cell, and the bytes of its result where it is a large one.
+type Measured = (Sample, Option<u64>);
+
+/// Measures groups of cells that are compared with each other, round by round, and reports.
+fn measure(
+    rounds: &Rounds,
+    mut results: Results,
+    groups: &[Vec<Cell>],
+    each: impl Fn(Cell) -> Result<Measured, Error>,
+) -> Result<(), Error> {
+    for round in 0..rounds.count() {
+        println!("round {} of {}", round + 1, rounds.count());
+        for group in groups {
+            for cell in rounds.rotated(group, round) {
+                let (sample, bytes) = each(cell)?;
+                if matches!(cell.work, Work::Rows { masked: 0 }) {
+                    results.result_bytes = bytes.unwrap_or(results.result_bytes);
+                }
+                results.add(cell, sample);
             }
         }
-        for work in options.rotated(&sizes, round) {
-            let (sample, bytes) = rows::measure(&stand, work)?;
-            if work.work == work.work.unmasked() {
-                results.result_bytes = bytes;
-            }
-            results.add(work, sample);
-        }
-        results.write(&options.result_file())?;
+        results.write(&rounds.result_file())?;
     }
     println!("{}", report::text(&results));
-    println!("written to {}", options.result_file().display());
+    println!("written to {}", rounds.result_file().display());
     Ok(())
 }

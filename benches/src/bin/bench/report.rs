@@ -1,13 +1,10 @@
 use std::fmt::Write;
 
-use crate::{
-    result::{Results, Spread, Summary, Work},
-    server::ROWS,
-};
+use crate::result::{ROWS, Results, Spread, Summary, Work};
 
 /// A table of everything.
 pub fn text(results: &Results) -> String {
-    let mut text = format!("\nPostgres {}, {} s each\n", results.server, results.seconds);
+    let mut text = format!("\n{}, {} s each\n", results.server, results.seconds);
     let mut last = None;
     for summary in results.summaries() {
         let work = summary.work.unmasked();
@@ -24,6 +21,7 @@ fn heading(text: &mut String, work: Work) {
         Work::Load(load) => {
             (format!("pgbench -S, {}, {} clients", load.protocol.name(), load.clients), "tx/s", "us/tx")
         }
+        Work::Sysbench(load) => (load.title(), "q/s", "us/query"),
         Work::Rows { .. } => (format!("{ROWS} rows of 10 columns"), "MB/s", "us/row"),
     };
     // Writing to a String can't fail.
@@ -38,7 +36,9 @@ fn line(text: &mut String, summary: &Summary, result_bytes: u64) {
     // Of the result as the server sends it: a mask that makes rows shorter gains nothing by it. 1 MB is 10^6.
     let row_megabytes = result_bytes as f64 / ROWS as f64 / 1e6;
     let (name, rate) = match summary.work {
-        Work::Load(_) => (summary.place.name().to_owned(), format!("{:.0}", summary.per_second.median)),
+        Work::Load(_) | Work::Sysbench(_) => {
+            (summary.place.name().to_owned(), format!("{:.0}", summary.per_second.median))
+        }
         Work::Rows { masked } => (
             format!("{}, {masked} masked", summary.place.name()),
             format!("{:.1}", summary.per_second.median * row_megabytes),

@@ -2,14 +2,19 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use serde::Serialize;
 
-use crate::{error::Error, load::Load, machine::Facts, options::Options, stand::Place};
+use crate::{error::Error, machine::Facts, mysql, place::Place, postgres};
+
+/// Rows of the large result.
+pub const ROWS: u64 = 1_000_000;
 
 /// What is done at a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Work {
     /// pgbench.
-    Load(Load),
+    Load(postgres::Load),
+    /// sysbench.
+    Sysbench(mysql::Load),
     /// One large result with so many of ten columns masked.
     Rows { masked: usize },
 }
@@ -18,7 +23,7 @@ impl Work {
     /// What the relay is asked to do to be compared with this.
     pub fn unmasked(self) -> Work {
         match self {
-            Work::Load(_) => self,
+            Work::Load(_) | Work::Sysbench(_) => self,
             Work::Rows { .. } => Work::Rows { masked: 0 },
         }
     }
@@ -95,15 +100,15 @@ pub struct Summary {
 #[derive(Serialize)]
 struct File<'a> {
     machine: &'a Facts,
-    postgres: &'a str,
+    server: &'a str,
     seconds: u64,
     result_bytes: u64,
     results: Vec<Summary>,
 }
 
 impl Results {
-    pub fn new(facts: Facts, server: String, options: &Options) -> Results {
-        Results { facts, server, seconds: options.seconds(), result_bytes: 0, samples: BTreeMap::new() }
+    pub fn new(facts: Facts, server: String, seconds: u64) -> Results {
+        Results { facts, server, seconds, result_bytes: 0, samples: BTreeMap::new() }
     }
 
     pub fn add(&mut self, cell: Cell, sample: Sample) {
@@ -142,7 +147,7 @@ impl Results {
         }
         let file = File {
             machine: &self.facts,
-            postgres: &self.server,
+            server: &self.server,
             seconds: self.seconds,
             result_bytes: self.result_bytes,
             results: self.summaries(),

@@ -2,7 +2,7 @@
 //! between, all from the same window.
 
 use std::{
-    env, fs,
+    fs,
     fs::File,
     path::Path,
     process::{Child, Command, Stdio},
@@ -14,13 +14,8 @@ use clap::ValueEnum;
 use querygate_testkit::Target;
 use serde::Serialize;
 
-use crate::{
-    cpu::Watch,
-    error::Error,
-    result::Sample,
-    server::SCALE,
-    stand::{Place, Stand},
-};
+use super::{server::SCALE, stand::Stand};
+use crate::{between::program, cpu::Watch, error::Error, place::Place, result::Sample};
 
 /// How often processor time is noted.
 const LOOK: Duration = Duration::from_millis(20);
@@ -62,8 +57,7 @@ pub struct Load {
 }
 
 fn pgbench(target: &Target) -> Result<Command, Error> {
-    let program = env::var_os("QUERYGATE_PGBENCH").ok_or(Error::Unnamed("QUERYGATE_PGBENCH"))?;
-    let mut command = Command::new(program);
+    let mut command = Command::new(program("QUERYGATE_PGBENCH")?);
     command.args(["--host", &target.host, "--port", &target.port.to_string(), "--username", &target.user]);
     command.env("PGPASSWORD", &target.password).env("PGSSLMODE", "disable").env("PGGSSENCMODE", "disable");
     command.env("PGDATABASE", &target.database).arg("--no-vacuum");

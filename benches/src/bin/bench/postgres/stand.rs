@@ -1,26 +1,20 @@
 //! Everything that runs while the measurements do: the server, and what can stand in front of it.
 
-use std::{
-    env,
-    net::SocketAddr,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{net::SocketAddr, os::unix::fs::PermissionsExt, path::Path, process::Command};
 
-use clap::ValueEnum;
 use querygate_testkit::{
     Target,
     gateway::Gateway,
     postgres::{ADMIN, ADMIN_PASSWORD, Server},
 };
-use serde::Serialize;
 use tempfile::TempDir;
 
+use super::server::{self, DATABASE};
 use crate::{
+    between::{Forwarders, forwarding, program},
     error::Error,
+    place::Place,
     process::{Process, free_address},
-    server::{self, DATABASE},
 };
 
 /// The gateway's client.
@@ -33,63 +27,10 @@ const PLAIN: &str = "plain";
 const ONE: &str = "one";
 const FIVE: &str = "five";
 
-/// Where a client connects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub enum Place {
-    /// The server itself.
-    Direct,
-    /// A bare relay.
-    Relay,
-    /// Another process of the same relay: how much two of the same differ.
-    RelayAgain,
-    /// pgbouncer with one server connection per client session.
-    Pgbouncer,
-    /// The gateway's socket loop and nothing else.
-    Frames,
-    /// The gateway, its log handed to the operating system.
-    Process,
-    /// The gateway, its log on disk before what can't be undone.
-    Balanced,
-    /// The gateway (`process`) for a role that sees masked columns.
-    Masked,
-}
-
-impl Place {
-    /// Where pgbench is run.
-    pub const OF_LOADS: &'static [Place] = &[
-        Place::Direct,
-        Place::Relay,
-        Place::Frames,
-        Place::Process,
-        Place::RelayAgain,
-        Place::Pgbouncer,
-        Place::Balanced,
-        Place::Masked,
-    ];
-    /// Where large results are read unmasked.
-    pub const WITHOUT_MASKS: &'static [Place] =
-        &[Place::Direct, Place::Relay, Place::Frames, Place::RelayAgain, Place::Pgbouncer];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Place::Direct => "direct",
-            Place::Relay => "relay",
-            Place::RelayAgain => "relay again",
-            Place::Pgbouncer => "pgbouncer",
-            Place::Frames => "frames",
-            Place::Process => "gateway process",
-            Place::Balanced => "gateway balanced",
-            Place::Masked => "gateway masked",
-        }
-    }
-}
-
 /// All of it, running. Fields end in this order: what stands in front before the server.
 #[derive(Debug)]
 pub struct Stand {
-    relay: Process,
-    relay_again: Process,
+    forwarders: Forwarders,
     frames: Process,
     pgbouncer: Process,
     process: Gateway,
@@ -106,9 +47,8 @@ impl Stand {
         let folder = tempfile::Builder::new().prefix("querygate-bench-").tempdir();
         let folder = folder.map_err(Error::io("make a temporary folder"))?;
         Ok(Stand {
-            relay: forwarding("relay", "relay.log", &server, folder.path())?,
-            relay_again: forwarding("relay", "relay-again.log", &server, folder.path())?,
-            frames: forwarding("frames", "frames.log", &server, folder.path())?,
+            forwarders: Forwarders::start(server.port(), folder.path())?,
+            frames: forwarding("frames", "frames.log", server.port(), folder.path())?,
             pgbouncer: pgbouncer(&server, folder.path())?,
             process: gateway(&server, "process")?,
             balanced: gateway(&server, "balanced")?,
@@ -128,8 +68,9 @@ impl Stand {
         let at = |address: SocketAddr| Target { port: address.port(), ..self.server.admin(DATABASE) };
         match place {
             Place::Direct => self.server.admin(DATABASE),
-            Place::Relay => at(self.relay.address),
-            Place::RelayAgain => at(self.relay_again.address),
+            Place::Relay | Place::RelayAgain | Place::Haproxy => {
+                self.forwarders.at(place).map_or_else(|| self.server.admin(DATABASE), |process| at(process.address))
+            }
             Place::Frames => at(self.frames.address),
             Place::Pgbouncer => at(self.pgbouncer.address),
             Place::Process => self.process.login(ACCOUNT, SECRET, PLAIN),
@@ -142,8 +83,7 @@ impl Stand {
     pub fn process(&self, place: Place) -> Option<u32> {
         match place {
             Place::Direct => None,
-            Place::Relay => Some(self.relay.id()),
-            Place::RelayAgain => Some(self.relay_again.id()),
+            Place::Relay | Place::RelayAgain | Place::Haproxy => self.forwarders.at(place).map(Process::id),
             Place::Frames => Some(self.frames.id()),
             Place::Pgbouncer => Some(self.pgbouncer.id()),
             Place::Process | Place::Masked => self.process.process(),
@@ -161,21 +101,9 @@ fn database(masked: usize) -> &'static str {
     }
 }
 
-fn forwarding(program: &str, log: &str, server: &Server, folder: &Path) -> Result<Process, Error> {
-    let own = env::current_exe().map_err(Error::io("find this program"))?;
-    let path = own.with_file_name(program);
-    if !path.exists() {
-        return Err(Error::Unbuilt(path));
-    }
-    let address = free_address()?;
-    let mut command = Command::new(path);
-    command.arg(address.to_string()).arg(format!("127.0.0.1:{}", server.port()));
-    Process::start(&mut command, address, &folder.join(log))
-}
-
 /// Runs as `nobody`, since it refuses to be root.
 fn pgbouncer(server: &Server, folder: &Path) -> Result<Process, Error> {
-    let program = env::var_os("QUERYGATE_PGBOUNCER").map(PathBuf::from).ok_or(Error::Unnamed("QUERYGATE_PGBOUNCER"))?;
+    let program = program("QUERYGATE_PGBOUNCER")?;
     let address = free_address()?;
     let (settings, users) = (folder.join("pgbouncer.ini"), folder.join("users.txt"));
     let text = format!(

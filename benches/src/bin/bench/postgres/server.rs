@@ -2,14 +2,13 @@
 
 use querygate_testkit::postgres::Server;
 
-use crate::{error::Error, load};
+use super::load;
+use crate::{error::Error, result::ROWS};
 
 /// The database.
 pub const DATABASE: &str = "bench";
 /// pgbench's scale: 100,000 accounts each.
 pub const SCALE: &str = "10";
-/// Rows of the large result.
-pub const ROWS: u64 = 1_000_000;
 
 /// Ten columns as tables of customers have them: text, whole numbers, dates, numeric.
 const WIDE: &str = "\

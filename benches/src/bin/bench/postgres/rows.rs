@@ -8,12 +8,11 @@ use std::{
 
 use querygate_testkit::wire::{RawClient, query};
 
+use super::stand::Stand;
 use crate::{
     cpu,
     error::Error,
-    result::{Cell, Sample, Work},
-    server::ROWS,
-    stand::Stand,
+    result::{Cell, ROWS, Sample, Work},
 };
 
 const READ_BYTES: usize = 256 * 1024;
