@@ -225,7 +225,7 @@ impl SessionJudge {
         judgement
     }
 
-    fn judge_anew(&self, text: &str, shape: Option<&Shape>) -> (Judgement, Option<Pattern>) {
+    fn judge_anew(&self, text: &str, shape: Option<&Shape<'_>>) -> (Judgement, Option<Pattern>) {
         let catalog = self.world.bound.catalog();
         let statements = self.world.bound.analyse(text, catalog, self.settings(), &self.limits);
         let decisions: Vec<Decision> =

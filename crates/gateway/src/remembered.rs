@@ -47,7 +47,7 @@ impl Known {
     }
 
     /// The judgement of another text of the shape.
-    pub fn judgement(&self, text: &str, shape: &Shape, key: LiteralKey<'_>) -> Option<Judgement> {
+    pub fn judgement(&self, text: &str, shape: &Shape<'_>, key: LiteralKey<'_>) -> Option<Judgement> {
         let facts = Arc::new(self.pattern.facts(text, shape, key)?);
         Some(Judgement { text: text.into(), facts, facts_id: OnceLock::new(), ..(*self.judgement).clone() })
     }

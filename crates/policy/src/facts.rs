@@ -51,7 +51,7 @@ impl Bound {
     pub fn facts(
         &self,
         text: &str,
-        shape: Option<&Shape>,
+        shape: Option<&Shape<'_>>,
         parts: &[(&Statement, &Decision)],
         view: &RoleView,
         key: LiteralKey<'_>,
@@ -81,7 +81,7 @@ impl Bound {
         let masks: BTreeSet<String> = masks.map(|f| format!("{}={}", f.name, f.mask.masker())).collect();
         Facts {
             text: logged,
-            fingerprint: shape.map(|shape| shape.fingerprint.clone()).unwrap_or_default(),
+            fingerprint: shape.map(Shape::fingerprint).unwrap_or_default(),
             effects: effects.into_iter().map(|(effect, objects)| (effect, objects.into_iter().collect())).collect(),
             reads: reads.into_iter().collect(),
             writes: writes.into_iter().collect(),

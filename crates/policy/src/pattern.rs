@@ -26,7 +26,7 @@ impl Bound {
     /// words that tell a place in the text, and what changes the session is told by constants.
     pub fn pattern(
         &self,
-        shape: &Shape,
+        shape: &Shape<'_>,
         parts: &[(&Statement, &Decision)],
         view: &RoleView,
         facts: &Facts,
@@ -48,7 +48,7 @@ impl Bound {
 
 impl Pattern {
     /// The facts of another text with the same [`Shape::key`]. None where it has not the same number of constants after all.
-    pub fn facts(&self, text: &str, shape: &Shape, key: LiteralKey<'_>) -> Option<Facts> {
+    pub fn facts(&self, text: &str, shape: &Shape<'_>, key: LiteralKey<'_>) -> Option<Facts> {
         if shape.literals.len() != self.literals {
             return None;
         }

@@ -36,4 +36,4 @@ mod view;
 mod write;
 
 pub use analyse::{Limits, analyse};
-pub use shape::{Shape, fingerprint, fingerprint_of};
+pub use shape::{Shape, fingerprint};

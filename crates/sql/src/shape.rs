@@ -49,26 +49,31 @@ const COMPARISONS: &[&str] = &["=", "<>", "!=", "<", ">", "<=", ">=", "<=>"];
 const AFTER: &[&str] = &["and", "or", "where", "order", "group", "limit", "returning", "for"];
 
 /// What all texts have in common that differ only in the values of some constants.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shape {
+#[derive(Clone, Debug)]
+pub struct Shape<'t> {
     /// Equal for two texts only if analysis finds the same in both but for positions: they are byte for byte the same outside constants that stand
     /// alone on one side of a comparison, in a list of IN or VALUES, or in an assignment, and those are of the same type. None where there is no such
     /// constant.
     pub key: Option<[u8; 32]>,
-    /// As [`fingerprint_of`] the text.
-    pub fingerprint: String,
     /// Where each constant of the text stands, in bytes.
     pub literals: Vec<Range<usize>>,
+    parts: Vec<Part<'t>>,
 }
 
-impl Shape {
+impl<'t> Shape<'t> {
     /// The shape of a text as the server reads it whose catalog it is. `None` for a text that can't be cut into tokens, or is beyond a limit.
     #[must_use]
-    pub fn of(text: &str, catalog: &Catalog, limits: &Limits) -> Option<Shape> {
+    pub fn of(text: &'t str, catalog: &Catalog, limits: &Limits) -> Option<Shape<'t>> {
         let parts = cut(text, catalog, limits).ok()?;
         let every = parts.iter().flat_map(|part| &part.tokens).filter(|token| token.kind.is_literal());
         let literals = every.map(|token| token.range.clone()).collect();
-        Some(Shape { key: key(text, &parts), fingerprint: hashed(&parts), literals })
+        Some(Shape { key: key(text, &parts), literals, parts })
+    }
+
+    /// As [`fingerprint`].
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        hashed(&self.parts)
     }
 }
 
@@ -79,12 +84,6 @@ pub fn fingerprint(text: &str) -> Option<String> {
     guard::read(text, &Limits::default()).ok().map(|parts| hashed(&parts))
 }
 
-/// The same for a text as the server reads it whose catalog it is.
-#[must_use]
-pub fn fingerprint_of(text: &str, catalog: &Catalog) -> Option<String> {
-    cut(text, catalog, &Limits::default()).ok().map(|parts| hashed(&parts))
-}
-
 fn cut<'a>(text: &'a str, catalog: &Catalog, limits: &Limits) -> Result<Vec<Part<'a>>, Refusal> {
     match catalog.engine() {
         Engine::Postgres => guard::read(text, limits),
@@ -93,7 +92,8 @@ fn cut<'a>(text: &'a str, catalog: &Catalog, limits: &Limits) -> Result<Vec<Part
 }
 
 fn hashed(parts: &[Part<'_>]) -> String {
-    let mut hasher = blake3::Hasher::new();
+    // One piece: hashing each token costs more than copying it.
+    let mut shape = Vec::new();
     for part in parts {
         let mut list = false;
         for (at, token) in part.tokens.iter().enumerate() {
@@ -104,17 +104,17 @@ fn hashed(parts: &[Part<'_>]) -> String {
             }
             list = opens_list;
             match token.kind {
-                _ if opens_list => hasher.update(b"(?)"),
-                Kind::Word | Kind::Operator => hasher.update(token.value.as_bytes()),
-                Kind::QuotedName => hasher.update(b"\"").update(token.value.as_bytes()).update(b"\""),
-                Kind::Parameter => hasher.update(b"$"),
-                _ => hasher.update(b"?"),
-            };
-            hasher.update(b"\0");
+                _ if opens_list => shape.extend_from_slice(b"(?)"),
+                Kind::Word | Kind::Operator => shape.extend_from_slice(token.value.as_bytes()),
+                Kind::QuotedName => shape.extend([b"\"", token.value.as_bytes(), b"\""].into_iter().flatten()),
+                Kind::Parameter => shape.push(b'$'),
+                _ => shape.push(b'?'),
+            }
+            shape.push(0);
         }
-        hasher.update(b";");
+        shape.push(b';');
     }
-    hasher.finalize().to_hex().chars().take(32).collect()
+    blake3::hash(&shape).to_hex().chars().take(32).collect()
 }
 
 fn only_constants(tokens: &[Token<'_>]) -> bool {
@@ -132,25 +132,26 @@ fn only_constants(tokens: &[Token<'_>]) -> bool {
 
 /// The text's hash without the constants that may be taken out, each of which leaves its type. No text has a zero byte of its own.
 fn key(text: &str, parts: &[Part<'_>]) -> Option<[u8; 32]> {
-    let mut hasher = blake3::Hasher::new();
-    let mut at = 0;
+    let (mut rest, mut at) = (Vec::with_capacity(text.len()), 0);
     for part in parts {
         let mut places = Places::default();
+        let mut before = None;
         for (index, token) in part.tokens.iter().enumerate() {
-            let before = index.checked_sub(1).and_then(|before| part.tokens.get(before));
-            let after = part.tokens.get(index + 1);
-            if places.takes_any(before, after)
+            if token.kind.is_literal()
+                && places.takes_any(before, part.tokens.get(index + 1))
                 && let Some(kind) = exchangeable(text, token)
             {
-                hasher.update(text.as_bytes().get(at..token.range.start)?);
-                hasher.update(&[0]).update(&kind);
+                rest.extend_from_slice(text.as_bytes().get(at..token.range.start)?);
+                rest.push(0);
+                rest.extend_from_slice(&kind);
                 at = token.range.end;
             }
             places.step(token, before);
+            before = Some(token);
         }
     }
-    hasher.update(text.as_bytes().get(at..)?);
-    (at > 0).then(|| *hasher.finalize().as_bytes())
+    rest.extend_from_slice(text.as_bytes().get(at..)?);
+    (at > 0).then(|| *blake3::hash(&rest).as_bytes())
 }
 
 /// What stays of a plain number or string; none for other constants.

@@ -7,14 +7,14 @@ const POLICY: &str = "[table.\"public.customers\"]\nunlisted = 'clear'\nmask.ssn
 const KEY: LiteralKey<'static> = LiteralKey { bytes: &[7; 32], name: "log-1" };
 
 /// A text judged for a role.
-struct Judged {
-    shape: Shape,
+struct Judged<'t> {
+    shape: Shape<'t>,
     decisions: Vec<Decision>,
     facts: Facts,
     pattern: Option<Pattern>,
 }
 
-fn judged(text: &str, role: &str) -> Judged {
+fn judged<'t>(text: &'t str, role: &str) -> Judged<'t> {
     let (bound, principal) = (bound(POLICY), with_roles(&[role]));
     let view = bound.view(&principal);
     let settings = Settings { search_path: vec!["public".to_owned()], user: "svc".to_owned(), temporary: Vec::new() };
@@ -74,8 +74,8 @@ fn texts_of_one_shape_are_judged_alike() {
     let mut shared = 0;
     for text in TEXTS {
         for role in ["agent", "dba"] {
-            let all: Vec<(String, Judged)> =
-                (0..60).map(|pick| filled(text, pick)).map(|text| (text.clone(), judged(&text, role))).collect();
+            let texts: Vec<String> = (0..60).map(|pick| filled(text, pick)).collect();
+            let all: Vec<(&String, Judged<'_>)> = texts.iter().map(|text| (text, judged(text, role))).collect();
             for (one, a) in &all {
                 for (other, b) in all.iter().filter(|(other, b)| other != one && b.shape.key == a.shape.key) {
                     let Some(pattern) = a.pattern.as_ref().filter(|_| a.shape.key.is_some()) else { continue };
