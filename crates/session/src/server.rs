@@ -12,7 +12,7 @@ use crate::{
     expect::{Execution, Expect, OwnStep, Query},
     judgement::{Judge, Judgement, Part},
     names::{Portal, Prepared, put_back},
-    session::{Mode, Own, Rows, Session, status},
+    session::{Mode, Own, Rows, Session, is_call, status},
 };
 
 /// How servers say that a statement was cancelled: Postgres by SQLSTATE, MySQL and MariaDB by number.
@@ -111,6 +111,11 @@ impl Session {
                 } else {
                     self.suspend(execution.number);
                 }
+                Relay::Pass
+            }
+            ServerMessage::Columns(columns) if is_call(&execution.judgement) => {
+                self.cross_check(columns, &execution.masks, out);
+                self.queue.push_front(Expect::Execute(execution));
                 Relay::Pass
             }
             ServerMessage::CopyIn | ServerMessage::CopyOut | ServerMessage::CopyDone => {

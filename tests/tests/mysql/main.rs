@@ -11,5 +11,6 @@ mod comments;
 mod drivers;
 mod dump;
 mod durability;
+mod routines;
 mod shop;
 mod text;

@@ -172,7 +172,7 @@ impl Driver<Mysql> {
             types: found.cursor.clone().unwrap_or_default(),
             origins: found.origins.clone(),
             execution: Some(statement),
-            rows: 0,
+            ..Results::default()
         });
         self.tell_server(frame);
     }

@@ -205,6 +205,9 @@ impl Driver<Mysql> {
         match results.execution {
             None => self.relay(ServerMessage::Columns(&columns)).is_some(),
             Some(statement) => {
+                if self.session.is_call() {
+                    return self.relay(ServerMessage::Columns(&columns)).is_some();
+                }
                 let same = self.wire.statements.get(statement).is_some_and(|s| s.origins == results.origins);
                 if !same && self.is_masked() {
                     let detail = "the columns of a prepared statement are not those that were checked".to_owned();
@@ -290,7 +293,20 @@ impl Driver<Mysql> {
             let open = success.status & (status::CURSOR_EXISTS | status::LAST_ROW_SENT) == status::CURSOR_EXISTS;
             self.wire.statements.keep_cursor(statement, open.then(|| results.types.clone()));
         }
-        let rows = if of_rows { results.rows } else { success.affected_rows };
+        if success.has_more() && self.session.is_call() {
+            // One of several results of one statement.
+            if !self.drops() {
+                self.tell_client(&packet);
+            }
+            let (execution, shown) = (results.execution, results.shown + results.rows);
+            self.wire.awaits = Awaits::Results(Results { execution, shown, ..Results::default() });
+            return;
+        }
+        let rows = match (of_rows, results.shown) {
+            (true, shown) => shown + results.rows,
+            (false, 0) => success.affected_rows,
+            (false, shown) => shown,
+        };
         match self.relay(ServerMessage::Complete { rows }) {
             None => return,
             Some(Relay::Swallow) => {}

@@ -84,6 +84,8 @@ pub struct Results {
     pub execution: Option<u32>,
     /// Rows of the result that comes now.
     pub rows: u64,
+    /// Rows of the statement's results before it.
+    pub shown: u64,
 }
 
 /// What comes next of an answer.

@@ -4,6 +4,7 @@
 //! the two servers or their versions read in two ways is refused; every column that is named anywhere but as a plain result column counts
 //! as used.
 
+mod call;
 mod comments;
 mod compound;
 mod created;
@@ -27,6 +28,7 @@ mod statement;
 mod tests;
 mod write;
 
+pub use call::CALL;
 pub use kill::{Kill, kill};
 pub use lexer::{Lexer, is_empty};
 pub use set::{PINNED_MODES, reads_alike};

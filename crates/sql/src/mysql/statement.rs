@@ -7,7 +7,9 @@ use querygate_record::{Barrier, Effect, Named, TransactionChange};
 use sqlparser::ast::{Expr, SetExpr, Visit, visit_expressions, visit_relations};
 
 use super::{
-    Lexer, forms, parser,
+    Lexer,
+    call::CALL,
+    forms, parser,
     reading::{Outcome, Reading, unsupported},
     scope::Column,
     set::SET,
@@ -48,14 +50,20 @@ pub fn analyse(text: &str, catalog: &Catalog, settings: &Settings, limits: &Limi
         statements.iter_mut().filter(|s| s.tag == WARNINGS).for_each(tells_of_another);
     }
     if statements.len() > 1
-        && let Some(statement) =
-            statements.iter_mut().find(|s| s.instead.is_some() || (s.tag == SET && s.barrier == Barrier::Unknown))
+        && let Some(statement) = statements.iter_mut().find(|s| is_only_alone(s))
     {
         let construct = format!("{} of this form beside other statements", statement.tag);
         let refusal = unsupported(&construct, "send it alone");
         *statement = not_understood(statement.range.clone(), std::mem::take(&mut statement.literals), refusal);
     }
     statements
+}
+
+/// Whether a statement has its meaning only as the whole of a text: what stands beside it could not be told from its results, or be judged.
+fn is_only_alone(statement: &Statement) -> bool {
+    statement.instead.is_some()
+        || statement.tag == CALL
+        || (statement.tag == SET && statement.barrier == Barrier::Unknown)
 }
 
 /// What shows warnings beside other statements of a text shows theirs.
@@ -108,6 +116,7 @@ impl Reading<'_> {
             "use" => self.use_database(tokens),
             "kill" => self.kill(tokens),
             "prepare" => self.prepare(tokens),
+            "call" => self.call(tokens),
             "execute" => self.execute(tokens),
             "deallocate" => self.deallocate(tokens),
             "drop" if tokens.get(1).is_some_and(|t| t.is_word("prepare")) => self.deallocate(tokens),
@@ -141,7 +150,7 @@ impl Reading<'_> {
     }
 
     /// A query whose result goes elsewhere than to the client: every column of it counts as used.
-    fn consumed(&mut self, tokens: &[Token<'_>], construct: &str) -> Result<(), Refusal> {
+    pub fn consumed(&mut self, tokens: &[Token<'_>], construct: &str) -> Result<(), Refusal> {
         let construct = construct.into();
         let columns = self.whole_query(forms::unlocked(tokens))?;
         columns.iter().for_each(|column| self.used_origin(&column.origin, &construct));
