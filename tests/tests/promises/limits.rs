@@ -146,3 +146,14 @@ fn a_text_that_passes_unanalysed_may_have_any_number_of_results() -> Result<(), 
     assert_eq!(told.len(), 2, "{told:?}");
     Ok(())
 }
+
+#[test]
+fn a_shell_that_allows_few_descriptors_does_not_bound_the_sessions() -> Result<(), Error> {
+    const FEW: [&str; 3] = ["sh", "-c", "ulimit -S -n 64 && exec \"$0\" \"$@\""];
+    let stage = Stage::with(POLICY, |setup| setup.inside(&FEW))?;
+    let mut clients = (0..60).map(|_| stage.client("agent")).collect::<Result<Vec<_>, _>>()?;
+    for client in &mut clients {
+        assert_eq!(rows(&client.query("SELECT 1")?), "1");
+    }
+    Ok(())
+}

@@ -13,6 +13,7 @@ use querygate_console::{ControlServer, MetricsServer, Readiness, Services};
 use querygate_gateway::{Gateway, Metrics, Parts};
 use querygate_identity::Accounts;
 use querygate_journal::Journal;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +29,7 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     if !policies.warnings().is_empty() {
         eprint!("{}", policies.warnings().render(false));
     }
+    raise_descriptors(config.listen.connections);
     make_data_folder(&config.data_dir)?;
     let control_server =
         ControlServer::bind(&config.data_dir).map_err(|e| Failure::wrong(format!("{e}. {}", e.remedy())))?;
@@ -74,6 +76,25 @@ pub async fn run(config: Config) -> Result<(), Failure> {
     stop.cancel();
     while servers.join_next().await.is_some() {}
     journal.close().map_err(|e| Failure::wrong(format!("the access log was not closed in order: {e}")))
+}
+
+/// Descriptors that the gateway needs beside those of its sessions: the log's files, listeners, connections of its own.
+const OWN_DESCRIPTORS: u64 = 1024;
+
+/// Takes as many descriptors as the system lets it have: each session needs two, and shells often allow no more than 1,024 by themselves.
+fn raise_descriptors(connections: u64) {
+    let needed = 2 * connections + OWN_DESCRIPTORS;
+    let limit = getrlimit(Resource::Nofile);
+    let highest = limit.maximum.unwrap_or(u64::MAX);
+    let raised = Rlimit { current: Some(limit.current.map_or(needed, |now| now.max(needed)).min(highest)), ..limit };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit of open descriptors could not be raised");
+    }
+    if highest < needed {
+        tracing::warn!(
+            "the system allows {highest} open descriptors; listen.connections = {connections} may need {needed}: raise the hard limit, or lower it"
+        );
+    }
 }
 
 /// The data folder holds keys and the log: nobody else's to look into.
