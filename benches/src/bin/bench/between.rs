@@ -26,7 +26,7 @@ impl Forwarders {
         Ok(Forwarders {
             relay: forwarding("relay", "relay.log", server, folder)?,
             relay_again: forwarding("relay", "relay-again.log", server, folder)?,
-            haproxy: haproxy(server, folder)?,
+            haproxy: haproxy("haproxy", server, None, folder)?,
         })
     }
 
@@ -59,15 +59,21 @@ pub fn program(variable: &'static str) -> Result<PathBuf, Error> {
     env::var_os(variable).map(PathBuf::from).ok_or(Error::Unnamed(variable))
 }
 
-/// In TCP mode, with a thread for each core, as is its default.
-fn haproxy(server: u16, folder: &Path) -> Result<Process, Error> {
+/// haproxy in TCP mode, with a thread for each core, as is its default. With a certificate and its key it ends TLS that begins with the first byte.
+pub fn haproxy(name: &str, server: u16, certificate: Option<&str>, folder: &Path) -> Result<Process, Error> {
     let address = free_address()?;
-    let settings = folder.join("haproxy.cfg");
+    let settings = folder.join(format!("{name}.cfg"));
+    let mut tls = String::new();
+    if let Some(pem) = certificate {
+        let file = folder.join(format!("{name}.pem"));
+        fs::write(&file, pem).map_err(Error::io("write a certificate"))?;
+        tls = format!(" ssl crt {} alpn postgresql", file.display());
+    }
     let text = format!(
         "global\n  maxconn 2000\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 5m\n  timeout server 5m\n\
-         listen bench\n  bind {address}\n  server server 127.0.0.1:{server}\n"
+         listen bench\n  bind {address}{tls}\n  server server 127.0.0.1:{server}\n"
     );
     fs::write(&settings, text).map_err(Error::io("write haproxy's settings"))?;
     let mut command = Command::new(program("QUERYGATE_HAPROXY")?);
-    Process::start(command.arg("-db").arg("-f").arg(&settings), address, &folder.join("haproxy.log"))
+    Process::start(command.arg("-db").arg("-f").arg(&settings), address, &folder.join(format!("{name}.log")))
 }

@@ -21,6 +21,8 @@ pub enum Place {
     Process,
     /// The gateway, its log on disk before what can't be undone.
     Balanced,
+    /// The gateway, each statement on disk before it is sent.
+    Strict,
     /// The gateway (`process`) for a role that sees masked columns.
     Masked,
 }
@@ -36,6 +38,7 @@ impl Place {
             Place::Frames => "frames",
             Place::Process => "gateway process",
             Place::Balanced => "gateway balanced",
+            Place::Strict => "gateway strict",
             Place::Masked => "gateway masked",
         }
     }

@@ -5,6 +5,9 @@ use crate::result::{ROWS, Results, Spread, Summary, Work};
 /// A table of everything.
 pub fn text(results: &Results) -> String {
     let mut text = format!("\n{}, {} s each\n", results.server, results.seconds);
+    if let Some(idle) = results.idle {
+        let _ = writeln!(text, "{} idle clients: {:.1} KiB each in the gateway", idle.clients, idle.kib_each);
+    }
     let mut last = None;
     for summary in results.summaries() {
         let work = summary.work.unmasked();
@@ -19,7 +22,8 @@ pub fn text(results: &Results) -> String {
 fn heading(text: &mut String, work: Work) {
     let (title, unit, each) = match work {
         Work::Load(load) => {
-            (format!("pgbench -S, {}, {} clients", load.protocol.name(), load.clients), "tx/s", "us/tx")
+            let title = format!("pgbench, {}, {}, {} clients", load.kind.name(), load.protocol.name(), load.clients);
+            (title, "tx/s", "us/tx")
         }
         Work::Sysbench(load) => (load.title(), "q/s", "us/query"),
         Work::Rows { .. } => (format!("{ROWS} rows of 10 columns"), "MB/s", "us/row"),
@@ -47,6 +51,8 @@ fn line(text: &mut String, summary: &Summary, result_bytes: u64) {
     let ratio = |spread: Spread| format!("{:.3} ({:.3} - {:.3})", spread.median, spread.least, spread.greatest);
     let median =
         |spread: Option<Spread>, digits: usize| spread.map(|s| format!("{:.digits$}", s.median)).unwrap_or_default();
+    let by_gigabyte = summary.cpu_us.filter(|_| matches!(summary.work, Work::Rows { .. }));
+    let by_gigabyte = by_gigabyte.map(|us| format!("  {:.2} s/GB", us.median / row_megabytes / 1e3));
     let _ = writeln!(
         text,
         "{name:26} {rate:>9}  {:22} {:>8} {:>8} {:>9} {:>9}  {:22}",
@@ -55,6 +61,6 @@ fn line(text: &mut String, summary: &Summary, result_bytes: u64) {
         median(summary.p99_us, 0),
         median(summary.cpu_us, 2),
         median(summary.machine_us, 2),
-        summary.of_relay_by_time.map(ratio).unwrap_or_default(),
+        summary.of_relay_by_time.map(ratio).or(by_gigabyte).unwrap_or_default(),
     );
 }

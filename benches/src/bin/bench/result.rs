@@ -49,6 +49,13 @@ pub struct Sample {
     pub machine_us: Option<f64>,
 }
 
+/// Memory that the gateway has for clients that are logged in and do nothing, both sides of each together.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Idle {
+    pub clients: usize,
+    pub kib_each: f64,
+}
+
 /// All measurements, round by round.
 #[derive(Debug)]
 pub struct Results {
@@ -57,6 +64,8 @@ pub struct Results {
     pub seconds: u64,
     /// Bytes of the large result as the server sends it.
     pub result_bytes: u64,
+    /// Memory of clients that do nothing.
+    pub idle: Option<Idle>,
     pub samples: BTreeMap<Cell, Vec<Sample>>,
 }
 
@@ -103,12 +112,14 @@ struct File<'a> {
     server: &'a str,
     seconds: u64,
     result_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idle: Option<Idle>,
     results: Vec<Summary>,
 }
 
 impl Results {
     pub fn new(facts: Facts, server: String, seconds: u64) -> Results {
-        Results { facts, server, seconds, result_bytes: 0, samples: BTreeMap::new() }
+        Results { facts, server, seconds, result_bytes: 0, idle: None, samples: BTreeMap::new() }
     }
 
     pub fn add(&mut self, cell: Cell, sample: Sample) {
@@ -150,6 +161,7 @@ impl Results {
             server: &self.server,
             seconds: self.seconds,
             result_bytes: self.result_bytes,
+            idle: self.idle,
             results: self.summaries(),
         };
         let text = serde_json::to_string_pretty(&file)? + "\n";

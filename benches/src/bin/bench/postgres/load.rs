@@ -28,7 +28,46 @@ const TRIES: u64 = 3;
 /// pgbench's time counts from before its clients log in: a second more for so many of them.
 const LOGINS_PER_SECOND: usize = 32;
 /// What `pgbench -S` runs. Given as a script, since pgbench first looks its tables up in the catalog when it runs one of its own.
-const SCRIPT: &str = "\\set aid random(1, 100000 * :scale)\nSELECT abalance FROM pgbench_accounts WHERE aid = :aid;\n";
+const SELECT: &str = "\\set aid random(1, 100000 * :scale)\nSELECT abalance FROM pgbench_accounts WHERE aid = :aid;\n";
+/// The same for what it runs by default, after TPC-B.
+const TPC_B: &str = "\
+\\set aid random(1, 100000 * :scale)
+\\set bid random(1, 1 * :scale)
+\\set tid random(1, 10 * :scale)
+\\set delta random(-5000, 5000)
+BEGIN;
+UPDATE pgbench_accounts SET abalance = abalance + :delta WHERE aid = :aid;
+SELECT abalance FROM pgbench_accounts WHERE aid = :aid;
+UPDATE pgbench_tellers SET tbalance = tbalance + :delta WHERE tid = :tid;
+UPDATE pgbench_branches SET bbalance = bbalance + :delta WHERE bid = :bid;
+INSERT INTO pgbench_history (tid, bid, aid, delta, mtime) VALUES (:tid, :bid, :aid, :delta, CURRENT_TIMESTAMP);
+END;
+";
+
+/// What pgbench does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Reads a row by its key.
+    Select,
+    /// Changes rows in a transaction.
+    TpcB,
+    /// Reads a row over a connection of its own, each time.
+    Churn,
+    /// Reads a row by its key, over TLS from the first byte on.
+    Tls,
+}
+
+impl Kind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Select => "select",
+            Kind::TpcB => "TPC-B",
+            Kind::Churn => "a connection for each select",
+            Kind::Tls => "select over TLS (the relay: haproxy, which ends it)",
+        }
+    }
+}
 
 /// How pgbench sends a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
@@ -52,6 +91,7 @@ impl Protocol {
 /// One load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Load {
+    pub kind: Kind,
     pub protocol: Protocol,
     pub clients: usize,
 }
@@ -84,11 +124,11 @@ pub fn measure(stand: &Stand, place: Place, load: Load, seconds: u64) -> Result<
 
 fn run(stand: &Stand, place: Place, load: Load, seconds: u64) -> Result<Sample, Error> {
     let masked = usize::from(place == Place::Masked);
-    let target = stand.target(place, masked);
+    let target = if load.kind == Kind::Tls { stand.encrypted(place)? } else { stand.target(place, masked) };
     let folder = stand.folder.path().join("pgbench");
     fs::create_dir_all(&folder).map_err(Error::io("make a folder"))?;
     let script = folder.join("script.sql");
-    fs::write(&script, SCRIPT).map_err(Error::io("write the script"))?;
+    fs::write(&script, if load.kind == Kind::TpcB { TPC_B } else { SELECT }).map_err(Error::io("write the script"))?;
     let words = folder.join("words");
     let mut command = pgbench(&target)?;
     command.args(["--file", &script.display().to_string(), "--scale", SCALE, "--log"]);
@@ -96,9 +136,13 @@ fn run(stand: &Stand, place: Place, load: Load, seconds: u64) -> Result<Sample, 
     command.args(["--protocol", load.protocol.name(), "--client", &load.clients.to_string()]);
     let seconds = seconds + load.clients.div_ceil(LOGINS_PER_SECOND) as u64;
     command.args(["--jobs", &load.clients.min(2).to_string(), "--time", &seconds.to_string()]);
+    command.args((load.kind == Kind::Churn).then_some("--connect"));
+    if load.kind == Kind::Tls {
+        command.env("PGSSLMODE", "require").env("PGSSLNEGOTIATION", "direct");
+    }
     command.stderr(File::create(&words).map_err(Error::io("make a file"))?);
     let child = command.spawn().map_err(Error::io("start pgbench"))?;
-    let mut watch = Watch::new(stand.process(place));
+    let mut watch = Watch::new(stand.process_of(place, load.kind));
     wait(child, Duration::from_secs(seconds) + PATIENCE, &words, &mut watch)?;
     let transactions = transactions(&folder)?;
     fs::remove_dir_all(&folder).map_err(Error::io("remove a folder"))?;

@@ -24,7 +24,7 @@ VACUUM (FREEZE, ANALYZE) wide;
 pub fn start() -> Result<Server, Error> {
     let server = Server::setup()
         .setting("shared_buffers", "1GB")
-        .setting("max_connections", "400")
+        .setting("max_connections", "1300")
         .setting("autovacuum", "off")
         .start()?;
     server.script("postgres", &format!("CREATE DATABASE {DATABASE};"))?;

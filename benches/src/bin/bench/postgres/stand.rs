@@ -4,14 +4,17 @@ use std::{net::SocketAddr, os::unix::fs::PermissionsExt, path::Path, process::Co
 
 use querygate_testkit::{
     Target,
-    gateway::Gateway,
+    gateway::{Gateway, Setup},
     postgres::{ADMIN, ADMIN_PASSWORD, Server},
 };
 use tempfile::TempDir;
 
-use super::server::{self, DATABASE};
+use super::{
+    load::Kind,
+    server::{self, DATABASE},
+};
 use crate::{
-    between::{Forwarders, forwarding, program},
+    between::{Forwarders, forwarding, haproxy, program},
     error::Error,
     place::Place,
     process::{Process, free_address},
@@ -35,6 +38,9 @@ pub struct Stand {
     pgbouncer: Process,
     process: Gateway,
     balanced: Gateway,
+    strict: Gateway,
+    /// The gateway (`process`) and two terminators of TLS, for clients that encrypt.
+    tls: (Gateway, [Process; 2]),
     server: Server,
     /// Logs and settings of the processes, and pgbench's log of each run.
     pub folder: TempDir,
@@ -52,6 +58,8 @@ impl Stand {
             pgbouncer: pgbouncer(&server, folder.path())?,
             process: gateway(&server, "process")?,
             balanced: gateway(&server, "balanced")?,
+            strict: gateway(&server, "strict")?,
+            tls: encrypting(&server, folder.path())?,
             server,
             folder,
         })
@@ -75,6 +83,7 @@ impl Stand {
             Place::Pgbouncer => at(self.pgbouncer.address),
             Place::Process => self.process.login(ACCOUNT, SECRET, PLAIN),
             Place::Balanced => self.balanced.login(ACCOUNT, SECRET, PLAIN),
+            Place::Strict => self.strict.login(ACCOUNT, SECRET, PLAIN),
             Place::Masked => self.process.login(ACCOUNT, SECRET, database(masked)),
         }
     }
@@ -88,7 +97,45 @@ impl Stand {
             Place::Pgbouncer => Some(self.pgbouncer.id()),
             Place::Process | Place::Masked => self.process.process(),
             Place::Balanced => self.balanced.process(),
+            Place::Strict => self.strict.process(),
         }
+    }
+
+    /// A way in for a client that encrypts from the first byte on.
+    pub fn encrypted(&self, place: Place) -> Result<Target, Error> {
+        let (gateway, [relay, again]) = &self.tls;
+        let at = |process: &Process| Target { port: process.address.port(), ..self.server.admin(DATABASE) };
+        match place {
+            Place::Relay => Ok(at(relay)),
+            Place::RelayAgain => Ok(at(again)),
+            Place::Process => Ok(gateway.login(ACCOUNT, SECRET, PLAIN)),
+            other => Err(Error::Empty(format!("{} for a client that encrypts", other.name()))),
+        }
+    }
+
+    /// The process in between for this kind of load.
+    pub fn process_of(&self, place: Place, kind: Kind) -> Option<u32> {
+        let (gateway, [relay, again]) = &self.tls;
+        match (kind, place) {
+            (Kind::Tls, Place::Relay) => Some(relay.id()),
+            (Kind::Tls, Place::RelayAgain) => Some(again.id()),
+            (Kind::Tls, _) => gateway.process(),
+            _ => self.process(place),
+        }
+    }
+
+    /// A gateway that lets so many clients in, and how they log in to it.
+    pub fn crowded(&self, clients: usize) -> Result<(Gateway, Target), Error> {
+        let address = SocketAddr::from(([127, 0, 0, 1], self.server.port()));
+        let limits = format!("limits = {{ connections = {} }}", clients + 10);
+        let setup = Gateway::setup()
+            .listen(&format!("tls = \"off\"\nconnections = {}", clients + 10))
+            .database(PLAIN, address, DATABASE, ADMIN, ADMIN_PASSWORD)
+            .tables(&limits)
+            .policy(PLAIN, &policy(PLAIN, ""));
+        let gateway = setup.account(ACCOUNT, &[ROLE], SECRET).start()?;
+        let target = gateway.login(ACCOUNT, SECRET, PLAIN);
+        Ok((gateway, target))
     }
 }
 
@@ -123,8 +170,24 @@ fn pgbouncer(server: &Server, folder: &Path) -> Result<Process, Error> {
 }
 
 fn gateway(server: &Server, durability: &str) -> Result<Gateway, Error> {
+    gateway_of(Gateway::setup(), server, durability)
+}
+
+/// What clients that encrypt connect to, all with the same certificate.
+fn encrypting(server: &Server, folder: &Path) -> Result<(Gateway, [Process; 2]), Error> {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]);
+    let made = made.map_err(|error| Error::Program { what: "a certificate".to_owned(), output: error.to_string() })?;
+    let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    let setup = Gateway::setup().file("tls.crt", &certificate).file("tls.key", &key);
+    let setup = setup.listen("tls = { certificate = \"tls.crt\", key = \"tls.key\" }");
+    let pem = format!("{certificate}{key}");
+    let terminator = |name| haproxy(name, server.port(), Some(&pem), folder);
+    let terminators = [terminator("haproxy-tls")?, terminator("haproxy-tls-again")?];
+    Ok((gateway_of(setup, server, "process")?, terminators))
+}
+
+fn gateway_of(mut setup: Setup, server: &Server, durability: &str) -> Result<Gateway, Error> {
     let address = SocketAddr::from(([127, 0, 0, 1], server.port()));
-    let mut setup = Gateway::setup();
     for (name, masks) in [
         (PLAIN, ""),
         (ONE, "mask.email = \"email\"\n"),
