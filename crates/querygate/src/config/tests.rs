@@ -68,7 +68,7 @@ fn settings_that_the_sample_says_may_be_left_out_have_the_value_that_it_shows() 
 fn an_unknown_key_is_an_error_with_its_place_and_the_nearest_known_one() {
     let text = with("durability     =", "durabilty =");
     let problems = read(&text).unwrap_err().to_string();
-    assert_eq!(problems, "querygate.toml:19:1: error: unknown key `log.durabilty`; did you mean `log.durability`?");
+    assert_eq!(problems, "querygate.toml:20:1: error: unknown key `log.durabilty`; did you mean `log.durability`?");
 }
 
 #[test]

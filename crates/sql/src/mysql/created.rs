@@ -44,6 +44,18 @@ pub fn named<'t, 'a>(tokens: &'t [Token<'a>]) -> Option<(&'t Token<'a>, &'t [Tok
     name.name().is_some().then_some((name, rest))
 }
 
+/// The name and the query of a CREATE TABLE that is nothing but `CREATE TABLE name [AS] query`.
+pub fn filled<'t, 'a>(tokens: &'t [Token<'a>]) -> Option<(&'t Token<'a>, &'t [Token<'a>])> {
+    let (name, rest) = named(tokens)?;
+    let query = match rest {
+        [word, query @ ..] if word.is_word("as") => query,
+        query => query,
+    };
+    let first = query.first().filter(|t| t.is_word("select") || t.is_word("with"))?;
+    let versioned = first.is_word("with") && query.get(1).is_some_and(|t| t.is_word("system"));
+    (!versioned).then_some((name, query))
+}
+
 /// Refuses what fills the table from a query: `[AS] SELECT`, TABLE, VALUES, WITH, in parentheses or not.
 pub fn takes_no_query(tokens: &[Token<'_>]) -> Result<(), Refusal> {
     let query = |t: &Token<'_>| ["select", "table", "values", "with"].iter().any(|word| t.is_word(word));
@@ -63,7 +75,9 @@ pub fn takes_no_query(tokens: &[Token<'_>]) -> Result<(), Refusal> {
         }
     }
     match found {
-        true => Err(unsupported("a CREATE TABLE that a query fills", "create the table, then insert")),
+        true => {
+            Err(unsupported("a CREATE TABLE of this form that a query fills", "write CREATE TABLE name AS SELECT ..."))
+        }
         false => Ok(()),
     }
 }

@@ -121,7 +121,10 @@ impl Reading<'_> {
             }
             "temporary" => self.temporary_table(tokens),
             "table" => {
-                created::takes_no_query(tokens)?;
+                match created::filled(tokens) {
+                    Some((_, query)) => self.consumed(query, "CREATE TABLE AS")?,
+                    None => created::takes_no_query(tokens)?,
+                }
                 if created::is_over_others(tokens) {
                     self.opaque("a table over other tables", "");
                 }
@@ -137,6 +140,11 @@ impl Reading<'_> {
     }
 
     fn temporary_table(&mut self, tokens: &[Token<'_>]) -> Result<Outcome, Refusal> {
+        if let Some((name, query)) = created::filled(tokens) {
+            self.consumed(query, "CREATE TEMPORARY TABLE AS")?;
+            self.temporary.extend(name.name().map(str::to_owned));
+            return self.session("CREATE TEMPORARY TABLE");
+        }
         created::takes_no_query(tokens)?;
         let Some(name) = created::temporary(tokens) else {
             let hint = "name one table, without its database, its columns, and an engine such as InnoDB";

@@ -9,6 +9,7 @@ mod comments;
 mod compound;
 mod created;
 mod define;
+mod delete_joined;
 mod expression;
 mod forms;
 mod from;

@@ -189,6 +189,11 @@ impl Reading<'_> {
             return Ok(Outcome::of("DESCRIBE"));
         };
         let options = rest.get(..start).unwrap_or_default();
+        let runs = options.first().is_some_and(|t| t.is_word("analyze"));
+        let options = options.get(usize::from(runs)..).unwrap_or_default();
+        if runs && !rest.get(start).is_some_and(|t| t.is("(") || t.is_word("select") || t.is_word("with")) {
+            return Err(unsupported("EXPLAIN ANALYZE of a change", "EXPLAIN it without ANALYZE"));
+        }
         let known = |t: &Token<'_>| {
             t.is("=")
                 || ["format", "traditional", "tree", "json", "extended", "partitions"].iter().any(|w| t.is_word(w))
@@ -197,13 +202,15 @@ impl Reading<'_> {
             return Err(unsupported("EXPLAIN of this form", "EXPLAIN SELECT ..., or EXPLAIN FORMAT=JSON SELECT ..."));
         }
         self.statement(rest.get(start..).unwrap_or_default())?;
-        // It is not run; what its plan tells comes from the values of every table that it names.
+        // What its plan tells comes from the values of every table that it names.
         self.writes.clear();
         let tables: Vec<u32> = self.tables.iter().map(|t| t.relation).collect();
         for relation in tables.into_iter().filter_map(|oid| self.catalog.relation(oid)) {
             self.used_whole(relation, "EXPLAIN");
         }
-        self.effects.iter_mut().for_each(|e| *e = EffectOn::new(Effect::Read, Arc::clone(&e.object)));
+        if !runs {
+            self.effects.iter_mut().for_each(|e| *e = EffectOn::new(Effect::Read, Arc::clone(&e.object)));
+        }
         Ok(Outcome::of("EXPLAIN"))
     }
 

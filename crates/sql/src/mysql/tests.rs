@@ -1,3 +1,4 @@
+mod changes;
 mod forms;
 
 use querygate_record::{Effect, Engine, TransactionChange};
@@ -345,7 +346,10 @@ fn what_is_not_understood_is_refused() {
         "EXECUTE p USING @@version",
         "EXECUTE IMMEDIATE CONCAT('SELECT', ' 1')",
         "HANDLER customers OPEN",
-        "CALL get_customer(1)",
+        "CALL other.get_customer(1)",
+        "CALL get_customer(1), (2)",
+        "CALL get_customer(1); SELECT 1",
+        "CALL",
         "SELECT ssn FROM customers INTO OUTFILE '/tmp/x'",
         "TABLE customers",
         "USE mysql",
@@ -359,7 +363,9 @@ fn what_is_not_understood_is_refused() {
         "SHOW TABLES FROM mysql",
         "SHOW TABLES WHERE (SELECT 1)",
         "SHOW COLUMNS FROM user FROM mysql",
-        "CREATE TABLE x AS SELECT ssn FROM customers",
+        "CREATE TABLE x (a INT) AS SELECT ssn FROM customers",
+        "CREATE TABLE other.x AS SELECT ssn FROM customers",
+        "CREATE TEMPORARY TABLE x WITH c AS (TABLE customers) SELECT * FROM c",
         "CREATE TABLE x TABLE customers",
         "CREATE TABLE x (a INT) AS (TABLE customers)",
         "CREATE TEMPORARY TABLE x TABLE customers",
@@ -375,7 +381,8 @@ fn what_is_not_understood_is_refused() {
         "SET sql_mode = DEFAULT",
         "SET NAMES DEFAULT",
         "SET collation_connection = gbk_chinese_ci",
-        "EXPLAIN ANALYZE SELECT * FROM customers",
+        "EXPLAIN ANALYZE UPDATE customers SET ssn = 1",
+        "EXPLAIN ANALYZE ANALYZE SELECT 1",
         "INSERT INTO contacts VALUES (1, 'a')",
         "SELECT * FROM information_schema.columns, customers",
         "SELECT 'a",

@@ -9,6 +9,7 @@ use sqlparser::ast::{
 };
 
 use super::{
+    delete_joined::is_joined,
     expression::unknown_column,
     reading::{Reading, parts, unsupported},
     scope::{Column, Scope, Source, same},
@@ -19,7 +20,7 @@ use crate::{
 };
 
 /// Foreign keys that pass a deletion on are followed this deep.
-const CASCADE_DEPTH: usize = 8;
+pub const CASCADE_DEPTH: usize = 8;
 
 impl<'c> Reading<'c> {
     /// Reads INSERT or REPLACE; the columns that its RETURNING shows come back.
@@ -164,12 +165,11 @@ impl<'c> Reading<'c> {
 
     /// Reads DELETE; the columns that its RETURNING shows come back.
     pub fn delete(&mut self, delete: &Delete) -> Result<Option<Vec<Column>>, Refusal> {
-        let plain = delete.tables.is_empty()
-            && delete.on_cluster.is_none()
-            && delete.using.is_none()
-            && delete.output.is_none()
-            && delete.settings.is_none();
+        let plain = delete.on_cluster.is_none() && delete.output.is_none() && delete.settings.is_none();
         let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
+        if plain && is_joined(delete) {
+            return self.delete_joined(delete, from).map(|()| None);
+        }
         let [table] = from.as_slice() else {
             return Err(unsupported("DELETE from several tables", "delete from one table at a time"));
         };
@@ -202,7 +202,7 @@ impl<'c> Reading<'c> {
         self.returning(delete.returning.as_deref(), relation)
     }
 
-    fn condition(&mut self, condition: Option<&Expr>, scope: &Scope<'_>) -> Result<(), Refusal> {
+    pub fn condition(&mut self, condition: Option<&Expr>, scope: &Scope<'_>) -> Result<(), Refusal> {
         condition.map_or(Ok(()), |condition| self.expression(condition, scope, &"WHERE".into()))
     }
 
@@ -214,7 +214,7 @@ impl<'c> Reading<'c> {
         }
     }
 
-    fn target(&mut self, name: &ObjectName) -> Result<&'c Relation, Refusal> {
+    pub fn target(&mut self, name: &ObjectName) -> Result<&'c Relation, Refusal> {
         let relation = self.relation(name)?;
         if relation.kind == RelationKind::View {
             return Err(unsupported("a change through a view", "change its table"));
@@ -311,7 +311,7 @@ impl<'c> Reading<'c> {
     }
 
     /// What a deletion passes on reaches as far as the deletion itself.
-    fn consequences_of_delete(&mut self, relation: &Relation, change: &EffectOn, depth: usize) {
+    pub fn consequences_of_delete(&mut self, relation: &Relation, change: &EffectOn, depth: usize) {
         self.triggers(relation, |t| t.delete);
         for (referencing, constraint) in self.referencing(relation) {
             self.used_columns(referencing.oid, &constraint.columns, "a foreign key");
