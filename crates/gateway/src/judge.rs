@@ -1,4 +1,4 @@
-//! Judges one session's texts: analysis and policy under the session's present settings, remembered by exact text.
+//! Judges one session's texts: analysis and policy under the session's present settings, remembered by exact text and by shape.
 
 use std::{
     sync::{Arc, OnceLock},
@@ -207,16 +207,15 @@ impl SessionJudge {
         let known = known.zip(shape.as_ref()).and_then(|(k, shape)| k.judgement(text, shape, self.literal_key()));
         let judgement = match known {
             Some(judgement) => {
-                debug_assert!(judgement.is_as(&self.judge_anew(text, shape.as_ref()).0), "judged otherwise: {text}");
+                debug_assert!(judgement.is_equal(&self.judge_anew(text, shape.as_ref()).0), "judged otherwise: {text}");
                 Arc::new(judgement)
             }
             None => {
                 let (judgement, pattern) = self.judge_anew(text, shape.as_ref());
                 let judgement = Arc::new(judgement);
-                if let (Some(key), Some(pattern)) = (key, pattern)
-                    && let Some(known) = Known::new(judgement.clone(), pattern)
-                {
-                    self.cache.borrow_mut().shapes.insert(key, Arc::new(known));
+                if let Some((key, pattern)) = key.zip(pattern) {
+                    let known = Arc::new(Known { judgement: judgement.clone(), pattern });
+                    self.cache.borrow_mut().shapes.insert(key, known);
                 }
                 judgement
             }
@@ -232,7 +231,6 @@ impl SessionJudge {
             statements.iter().map(|s| self.world.bound.decide(s, &self.principal, &self.view)).collect();
         let together: Vec<(&Statement, &Decision)> = statements.iter().zip(&decisions).collect();
         let facts = self.world.bound.facts(text, shape, &together, &self.view, self.literal_key());
-        let pattern = shape.and_then(|shape| self.world.bound.pattern(shape, &together, &self.view, &facts));
         let all = Together::of(&decisions);
         let hashed = statements.iter().map(|s| self.world.bound.hashed_parameters(s, &self.view));
         let mut judgement = Judgement {
@@ -250,7 +248,7 @@ impl SessionJudge {
             facts_id: OnceLock::new(),
             apart: None,
             rewritten: self.instead_of(text, &statements),
-            parts: together.iter().map(|(s, d)| part(s, d)).collect(),
+            parts: together.iter().map(|(s, d)| part(s, d, self.database.settings.engine)).collect(),
             hashed_parameters: either(hashed),
         };
         if judgement.verdict != Verdict::Block
@@ -264,6 +262,9 @@ impl SessionJudge {
             judgement.refusal = Some(refusal);
         }
         judgement.apart = pieces(&judgement, &statements).filter(|_| !self.is_mysql());
+        let shared = judgement.refusal.is_none() && judgement.rewritten.is_none() && judgement.apart.is_none();
+        let shape = shape.filter(|shape| shared && shape.key.is_some() && text.len() <= REMEMBERED_TEXT_MAX);
+        let pattern = shape.and_then(|shape| self.world.bound.pattern(shape, &together, &self.view));
         (judgement, pattern)
     }
 

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use querygate_policy::Decision;
-use querygate_record::{Barrier, Effect};
+use querygate_record::{Barrier, Effect, Engine};
 use querygate_session::Part;
-use querygate_sql::statement::Statement;
+use querygate_sql::{mysql, statement::Statement};
 
 /// One statement, analysed and judged.
-pub fn part(statement: &Statement, decision: &Decision) -> Part {
+pub fn part(statement: &Statement, decision: &Decision, engine: Engine) -> Part {
     Part {
         tag: statement.tag,
         masks: Arc::new(decision.masks.clone()),
@@ -22,6 +22,7 @@ pub fn part(statement: &Statement, decision: &Decision) -> Part {
             || statement.copy.is_some()
             || statement.effects.iter().any(|e| changes_catalog(e.effect)),
         temporary: statement.temporary.clone(),
+        several_results: engine != Engine::Postgres && statement.tag == mysql::CALL,
     }
 }
 

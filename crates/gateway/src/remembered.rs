@@ -35,20 +35,16 @@ pub struct Remembered {
 
 /// A judgement that holds for every text of a shape.
 pub struct Known {
-    judgement: Arc<Judgement>,
-    pattern: Pattern,
+    /// Of the text of that shape that was judged.
+    pub judgement: Arc<Judgement>,
+    /// What the others have in common with it.
+    pub pattern: Pattern,
 }
 
 impl Known {
-    /// Of the text that was judged. None where more than its facts is its own.
-    pub fn new(judgement: Arc<Judgement>, pattern: Pattern) -> Option<Known> {
-        let shared = judgement.refusal.is_none() && judgement.rewritten.is_none() && judgement.apart.is_none();
-        shared.then_some(Known { judgement, pattern })
-    }
-
     /// The judgement of another text of the shape.
     pub fn judgement(&self, text: &str, shape: &Shape<'_>, key: LiteralKey<'_>) -> Option<Judgement> {
-        let facts = Arc::new(self.pattern.facts(text, shape, key)?);
+        let facts = Arc::new(self.pattern.facts(&self.judgement.facts, text, shape, key)?);
         Some(Judgement { text: text.into(), facts, facts_id: OnceLock::new(), ..(*self.judgement).clone() })
     }
 }

@@ -11,10 +11,9 @@ use crate::{
 /// Statements whose analysis sees no more of a constant than its type, where a shape leaves it out.
 const TAGS: &[&str] = &["SELECT", "INSERT", "UPDATE", "DELETE"];
 
-/// The facts of one text of a shape, from which those of the others are made.
+/// How the facts of one text of a shape become those of the others.
 #[derive(Clone, Debug)]
 pub struct Pattern {
-    facts: Facts,
     /// Which of the text's constants are hashed in the log, counted from 0.
     hashed: Vec<usize>,
     /// How many constants the text has.
@@ -24,13 +23,7 @@ pub struct Pattern {
 impl Bound {
     /// What was decided of a text that has this shape, for others. None where it holds for this text alone: what is refused, held or only observed has
     /// words that tell a place in the text, and what changes the session is told by constants.
-    pub fn pattern(
-        &self,
-        shape: &Shape<'_>,
-        parts: &[(&Statement, &Decision)],
-        view: &RoleView,
-        facts: &Facts,
-    ) -> Option<Pattern> {
+    pub fn pattern(&self, shape: &Shape<'_>, parts: &[(&Statement, &Decision)], view: &RoleView) -> Option<Pattern> {
         shape.key?;
         if !parts.iter().all(|(statement, decision)| is_plain(statement) && is_allowed(decision)) {
             return None;
@@ -42,19 +35,20 @@ impl Bound {
         }
         let literals = shape.literals.len();
         let counted: usize = parts.iter().map(|(statement, _)| statement.literals.len()).sum();
-        (counted == literals).then(|| Pattern { facts: facts.clone(), hashed, literals })
+        (counted == literals).then_some(Pattern { hashed, literals })
     }
 }
 
 impl Pattern {
-    /// The facts of another text with the same [`Shape::key`]. None where it has not the same number of constants after all.
-    pub fn facts(&self, text: &str, shape: &Shape<'_>, key: LiteralKey<'_>) -> Option<Facts> {
+    /// The facts of another text with the same [`Shape::key`], by those of the one that was judged. None where it has not the same number of
+    /// constants after all.
+    pub fn facts(&self, of: &Facts, text: &str, shape: &Shape<'_>, key: LiteralKey<'_>) -> Option<Facts> {
         if shape.literals.len() != self.literals {
             return None;
         }
         let cuts = self.hashed.iter().map(|at| shape.literals.get(*at).cloned().map(Cut::Hash));
         let cuts: Vec<Cut> = cuts.collect::<Option<_>>()?;
-        Some(Facts { text: write(text, &cuts, key), ..self.facts.clone() })
+        Some(Facts { text: write(text, &cuts, key), ..of.clone() })
     }
 }
 

@@ -152,14 +152,14 @@ impl Expect {
         }
     }
 
-    /// Whether it may change what stands behind a name.
+    /// Whether it may change what stands behind a name, other than by [`Expect::takes_away`].
     pub(crate) fn changes(&self, target: Target, name: &str) -> bool {
         match (self, target) {
             (Expect::Parse { name: n, .. }, Target::Statement) => n == name,
             (Expect::Bind { portal, .. }, Target::Portal) => portal == name,
             (Expect::Close { target: t, name: n, .. }, _) => *t == target && n == name,
-            (Expect::Execute(e), _) => text_changes(&e.judgement, target, name),
-            (Expect::Query(q), _) => text_changes(&q.judgement, target, name),
+            (Expect::Execute(e), _) => text_makes(&e.judgement, target, name),
+            (Expect::Query(q), _) => text_makes(&q.judgement, target, name),
             _ => false,
         }
     }
@@ -180,12 +180,10 @@ impl Expect {
     }
 }
 
-fn text_changes(judgement: &Judgement, target: Target, name: &str) -> bool {
+fn text_makes(judgement: &Judgement, target: Target, name: &str) -> bool {
     let named = judgement.parts.iter().filter_map(|part| part.named.as_ref());
     named.into_iter().any(|named| match (named, target) {
-        (Named::Prepare(n) | Named::Deallocate(Some(n)), Target::Statement) => n == name,
-        (Named::Declare(n) | Named::Close(Some(n)), Target::Portal) => n == name,
-        (Named::Deallocate(None), Target::Statement) | (Named::Close(None), Target::Portal) => true,
+        (Named::Prepare(n), Target::Statement) | (Named::Declare(n), Target::Portal) => n == name,
         _ => false,
     })
 }

@@ -68,6 +68,8 @@ pub struct Part {
     pub late: bool,
     /// Temporary relations that it makes.
     pub temporary: Vec<String>,
+    /// Its answer may be any number of results: it calls a procedure where such show what they read.
+    pub several_results: bool,
 }
 
 impl Part {
@@ -94,12 +96,32 @@ impl Judgement {
     }
 
     /// Whether another judgement of the same text lets the same happen: for a portal that was bound under the other.
-    pub fn is_as(&self, other: &Judgement) -> bool {
+    pub(crate) fn is_as(&self, other: &Judgement) -> bool {
         self.verdict <= other.verdict
             && self.rewritten == other.rewritten
             && self.facts == other.facts
             && self.parts.len() == other.parts.len()
             && self.parts.iter().zip(&other.parts).all(|(a, b)| a.copy == b.copy && masks_alike(&a.masks, &b.masks))
+    }
+
+    /// Whether another judgement of the same text says the same in everything: for who must not judge twice what is judged alike.
+    pub fn is_equal(&self, other: &Judgement) -> bool {
+        let whole = |j: &Judgement| (j.stamp, j.rule.clone(), j.expires, j.hold_in_transaction, j.durable, j.changes);
+        let part = |p: &Part| {
+            let Part { tag, transaction, barrier, named, defines, late, temporary, several_results, .. } = p.clone();
+            (tag, transaction, barrier, named, defines, late, temporary, several_results)
+        };
+        self.is_as(other)
+            && other.is_as(self)
+            && whole(self) == whole(other)
+            && self.reviewers == other.reviewers
+            && self.hashed_parameters == other.hashed_parameters
+            && self.parts.iter().map(part).eq(other.parts.iter().map(part))
+    }
+
+    /// Whether it is one statement whose answer may be any number of results.
+    pub(crate) fn has_several_results(&self) -> bool {
+        matches!(self.parts.as_slice(), [part] if part.several_results)
     }
 
     /// The plan of the statement at `index`; nothing masked beyond the end.

@@ -12,7 +12,7 @@ use crate::{
     expect::{Execution, Expect, OwnStep, Query},
     judgement::{Judge, Judgement, Part},
     names::{Portal, Prepared, put_back},
-    session::{Mode, Own, Rows, Session, is_call, status},
+    session::{Mode, Own, Rows, Session, status},
 };
 
 /// How servers say that a statement was cancelled: Postgres by SQLSTATE, MySQL and MariaDB by number.
@@ -113,7 +113,7 @@ impl Session {
                 }
                 Relay::Pass
             }
-            ServerMessage::Columns(columns) if is_call(&execution.judgement) => {
+            ServerMessage::Columns(columns) if execution.judgement.has_several_results() => {
                 self.cross_check(columns, &execution.masks, out);
                 self.queue.push_front(Expect::Execute(execution));
                 Relay::Pass

@@ -13,7 +13,6 @@ use crate::{
     event::{Action, Control, EndReason, Formats, Injected, Log, Relay, Step, Transaction},
     expect::{Expect, OwnStep},
     hold::Held,
-    judgement::Judgement,
     names::Names,
     portals::Open,
 };
@@ -222,14 +221,13 @@ impl Session {
         judgement.parts.len() == 1 && !judgement.facts.tables.is_empty()
     }
 
-    /// Whether the statement that answers now calls a procedure, which may show any number of results.
-    pub fn is_call(&self) -> bool {
-        let judgement = match self.queue.front() {
-            Some(Expect::Query(q)) => &q.judgement,
-            Some(Expect::Execute(e)) => &e.judgement,
-            _ => return false,
-        };
-        is_call(judgement)
+    /// Whether the statement that answers now may show any number of results.
+    pub fn shows_several_results(&self) -> bool {
+        match self.queue.front() {
+            Some(Expect::Query(q)) => q.judgement.has_several_results(),
+            Some(Expect::Execute(e)) => e.judgement.has_several_results(),
+            _ => false,
+        }
     }
 
     /// Whether nothing is owed and nothing waits: the session may be ended without loss.
@@ -439,11 +437,6 @@ impl Session {
         out.push(Action::End(EndReason::Unexpected { detail: what.to_owned() }));
         Relay::Swallow
     }
-}
-
-/// Whether it is a CALL, which is refused beside other statements where it shows results.
-pub(crate) fn is_call(judgement: &Judgement) -> bool {
-    matches!(judgement.parts.as_slice(), [part] if part.tag == "CALL")
 }
 
 fn elapsed(started_ns: i64, now_ns: i64) -> u64 {

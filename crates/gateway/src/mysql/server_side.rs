@@ -205,7 +205,7 @@ impl Driver<Mysql> {
         match results.execution {
             None => self.relay(ServerMessage::Columns(&columns)).is_some(),
             Some(statement) => {
-                if self.session.is_call() {
+                if self.session.shows_several_results() {
                     return self.relay(ServerMessage::Columns(&columns)).is_some();
                 }
                 let same = self.wire.statements.get(statement).is_some_and(|s| s.origins == results.origins);
@@ -293,7 +293,7 @@ impl Driver<Mysql> {
             let open = success.status & (status::CURSOR_EXISTS | status::LAST_ROW_SENT) == status::CURSOR_EXISTS;
             self.wire.statements.keep_cursor(statement, open.then(|| results.types.clone()));
         }
-        if success.has_more() && self.session.is_call() {
+        if success.has_more() && self.session.shows_several_results() {
             // One of several results of one statement.
             if !self.drops() {
                 self.tell_client(&packet);
